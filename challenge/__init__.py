@@ -1,0 +1,8 @@
+"""The rules of the challenge: events, images, scores, submissions. Plain numpy; torch is never
+imported here.
+"""
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+"""The kit's own folder: defaults such as `data/mini` and `submissions` are relative to it."""

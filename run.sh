@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# The kit's one door. `bash run.sh` lists the verbs; what each one calls stands at the end.
+set -euo pipefail
+
+root="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
+
+verbs() { # in the order of the journey
+  cat <<'END'
+setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
+data         make the embedded data set, data/mini
+train        train the network: [CONFIG.yml] [KEY=VALUE ...]
+predict      restore a split and write its PNGs
+score        compare predictions with the sharp images, and with the references `blurry` and `edi`
+leaderboard  all runs in one table: [--csv FILE]
+show         one frame as every run restored it, side by side: [FRAME]
+submit       check a run, and pack it into a zip for the server
+test         the test suite: [--all] [arguments of pytest]; --all takes the slow tests along
+lint         ruff and mypy; --fix mends what can be mended
+doctor       look at the environment, and say what to do where something is wrong
+END
+}
+
+usage() {
+  echo "usage: bash run.sh VERB [ARGUMENTS]     (bash run.sh VERB --help says more)"
+  echo
+  verbs | sed 's/^/  /'
+  echo
+  echo "example: bash run.sh train configs/efnet_highrev_raw.yml data.root=/data/HighREV"
+}
+
+fail() {
+  echo "error: $1" >&2
+  exit "${2:-1}"
+}
+
+wants_help() {
+  local argument
+  for argument in "$@"; do
+    case "$argument" in -h | --help) return 0 ;; esac
+  done
+  return 1
+}
+
+# Set `python` to one that holds the kit's packages (and those of the extras): the active
+# environment's, the kit's own, or the one on the path.
+find_python() {
+  local candidate
+  for candidate in "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}" \
+    "${CONDA_PREFIX:+$CONDA_PREFIX/bin/python}" "$root/.venv/bin/python" \
+    "$(command -v python3 || true)" "$(command -v python || true)"; do
+    if [ -x "$candidate" ] && "$candidate" "$root/challenge/bootstrap.py" "$@" >/dev/null 2>&1; then
+      python="$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Set `python` to any whose version fits, to make an environment with. uv can fetch one.
+find_base() {
+  local name candidate range
+  range="$(sed -n 's/^requires-python = "\(.*\)"/\1/p' "$root/pyproject.toml")"
+  for name in python3 python python3.13 python3.12 python3.11 python3.10; do
+    candidate="$(command -v "$name" || true)"
+    case "$candidate" in "" | "$root/.venv/"*) continue ;; esac
+    if "$candidate" "$root/challenge/bootstrap.py" --python >/dev/null 2>&1; then
+      python="$candidate"
+      return 0
+    fi
+  done
+  if command -v uv >/dev/null && uv python install "$range"; then
+    python="$(uv python find --system "$range")"
+    return 0
+  fi
+  fail "no Python on the path fits $range (python3: $(python3 --version 2>&1 || echo 'none')).
+  - install one, by your package manager or conda, or install uv; then try again"
+}
+
+# Set `python` to one that holds the kit's packages; make the environment if there is none yet.
+# The folder stays the caller's, so relative paths in the arguments are the caller's too. The kit is
+# found through PYTHONPATH; PYTHONSAFEPATH keeps a clone in the caller's folder from taking its place.
+need_python() {
+  if ! find_python "$@"; then
+    find_base
+    "$python" "$root/challenge/make_environment.py"
+    python="$root/.venv/bin/python"
+  fi
+  export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
+}
+
+setup() {
+  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev; then
+    echo "nothing to do: $python holds all that the kit needs"
+  else
+    find_base
+    exec "$python" "$root/challenge/make_environment.py" "$@"
+  fi
+}
+
+run_tests() {
+  local marks="not slow" where="$root/tests" before="" argument workers
+  for argument in "$@"; do
+    shift
+    if [ "$argument" = --all ]; then
+      marks=""
+      continue
+    fi
+    case "$before" in -k | -m | -n | -p | -o | -W | -c) ;; *) [ ! -e "${argument%%::*}" ] || where="" ;; esac
+    before="$argument"
+    set -- "$@" "$argument"
+  done
+  workers="$("$python" -c 'import os
+print(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()))')"
+  export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # the workers share the cores already
+  exec "$python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" -q -n "$workers" \
+    -m "$marks" ${where:+"$where"} "$@"
+}
+
+lint() {
+  cd "$root"
+  if [ "${1:-}" = --fix ]; then
+    "$python" -m ruff check --fix .
+    "$python" -m ruff format .
+  elif [ $# -gt 0 ]; then
+    fail "lint takes --fix or nothing, found: $*" 2
+  else
+    "$python" -m ruff check .
+    "$python" -m ruff format --check .
+  fi
+  exec "$python" -m mypy
+}
+
+doctor() {
+  if ! find_python; then
+    python="$root/.venv/bin/python"
+    [ -x "$python" ] || find_base
+  fi
+  exec "$python" "$root/challenge/doctor.py" "$@"
+}
+
+unknown() {
+  local near
+  # shellcheck disable=SC2046  # one word for each verb
+  near="$(python3 -c 'import difflib, sys
+print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
+    "$1" $(verbs | cut -d " " -f 1) 2>/dev/null || true)"
+  fail "no verb called $1${near:+; did you mean $near?} (bash run.sh lists them)" 2
+}
+
+module() {
+  need_python
+  exec "$python" -m "$@"
+}
+
+script() {
+  local file="$root/$1"
+  shift
+  need_python
+  exec "$python" "$file" "$@"
+}
+
+verb="${1:-help}"
+[ $# -eq 0 ] || shift
+case "$verb" in
+  help | -h | --help) usage ;;
+  setup) setup "$@" ;;
+  data) script challenge/prepare_data.py "$@" ;;
+  train) module baselines.efnet.train "$@" ;;
+  predict) module baselines.predict "$@" ;;
+  score)
+    need_python
+    wants_help "$@" || "$python" -m baselines.references
+    exec "$python" "$root/challenge/score_predictions.py" "$@"
+    ;;
+  leaderboard)
+    need_python
+    if ! wants_help "$@"; then # what was predicted but never scored belongs in the table too
+      "$python" -m baselines.references
+      "$python" "$root/challenge/score_predictions.py" --all --quiet
+    fi
+    exec "$python" -m leaderboard "$@"
+    ;;
+  show) module leaderboard.picture "$@" ;;
+  submit) script challenge/make_submission.py "$@" ;;
+  test | lint)
+    if wants_help "$@"; then
+      verbs | grep "^$verb "
+    else
+      need_python dev
+      if [ "$verb" = test ]; then run_tests "$@"; else lint "$@"; fi
+    fi
+    ;;
+  doctor) doctor "$@" ;;
+  *) unknown "$verb" ;;
+esac
