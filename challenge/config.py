@@ -1,0 +1,60 @@
+"""Typed, strict configuration: dataclasses filled from one YAML file and `key=value` overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from challenge.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def load_config(schema: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
+    """Fill the dataclass `schema` from a YAML file, then from overrides such as
+    `train.iterations=100`.
+
+    Raises:
+        ConfigError: no such file; not YAML; an unknown key (with the nearest known one); a value of
+            the
+            wrong type.
+    """
+    if not path.is_file():
+        known = sorted(str(found) for found in path.parent.glob("*.yml"))
+        hint = f"; there are {', '.join(known)}" if known else ""
+        raise ConfigError(f"{path}: no such configuration file{hint}")
+    try:
+        values = OmegaConf.load(path)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {_one_line(error)}") from error
+    merged = _merge(OmegaConf.structured(schema), values, str(path))
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not key or not equals:
+            raise ConfigError(f"{override!r}: expected KEY=VALUE, such as train.iterations=100")
+        try:
+            parsed = OmegaConf.from_dotlist([override])
+        except (YAMLError, OmegaConfBaseException, ValueError) as error:
+            raise ConfigError(f"{override!r}: cannot be read: {_one_line(error)}") from error
+        merged = _merge(merged, parsed, f"override {override!r}")
+    try:
+        return cast(T, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{path}: {_one_line(error)}") from error
+
+
+def _merge(base: Any, values: Any, source: str) -> Any:
+    try:
+        return OmegaConf.merge(base, values)
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        key = getattr(error, "full_key", None)
+        raise ConfigError(f"{source}: {key + ': ' if key else ''}{_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).split("\n    ")[0].replace("\n", " ")

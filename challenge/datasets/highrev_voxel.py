@@ -1,0 +1,59 @@
+"""HighREV with the voxel grids that the organisers hand out.
+
+HighREV/{train,val}/{blur,sharp}/SEQ_%05d.png
+HighREV_voxel/{train,val}/voxel/SEQ_%05d.npz       key voxel, float32 (H, W, bins), not normalised
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from challenge.datasets.highrev import FramePairs, list_files, refuse
+from challenge.errors import DataError
+from challenge.sample import Sample
+
+
+class HighRevVoxel(FramePairs):
+    """One split of HighREV with stored voxel grids: a sequence of Sample, without raw events."""
+
+    def __init__(self, root: Path, voxel_root: Path, split: str, bins: int) -> None:
+        super().__init__(root, split)
+        self.bins = bins
+        self.voxel_folder = voxel_root / split / "voxel"
+        stored = {path.stem for path in list_files(self.voxel_folder, ".npz")}
+        missing = [f"{frame}.npz is missing" for frame in self.frames if frame not in stored]
+        refuse(missing, f"{self.voxel_folder}: frames without a voxel grid")
+
+    def __getitem__(self, index: int) -> Sample:
+        frame = self.frames[index]
+        blurry, sharp = self.read_images(frame)
+        path = self.voxel_folder / f"{frame}.npz"
+        voxel = read_voxel(path, (*blurry.shape[:2], self.bins))
+        return Sample(frame=frame, blurry=blurry, voxel=voxel, sharp=sharp)
+
+
+def read_voxel(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """Read a stored (H, W, bins) voxel grid as (bins, H, W) float32.
+
+    Raises:
+        DataError: not an npz, no key `voxel`, another shape, or values that are not finite.
+    """
+    try:
+        with np.load(path) as archive:
+            stored = archive["voxel"]
+    except KeyError as error:
+        raise DataError(f"{path}: expected the key voxel; {error.args[0]}") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a readable npz ({error}); copy or unpack it again") from error
+    if stored.shape != shape:
+        raise DataError(
+            f"{path}: expected a voxel grid of (H, W, bins) = {shape}, found {stored.shape}; "
+            "if only the bins differ, set data.bins"
+        )
+    if stored.dtype.kind not in "iuf" or not np.isfinite(stored).all():
+        raise DataError(f"{path}: expected finite numbers, found NaN, infinity or {stored.dtype}")
+    return np.ascontiguousarray(stored.transpose(2, 0, 1), dtype=np.float32)

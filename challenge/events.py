@@ -1,0 +1,79 @@
+"""Events as four plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from challenge.errors import DataError
+
+
+@dataclass(frozen=True)
+class Events:
+    """What an event camera saw: pixel, time and sign of each change of brightness.
+
+    x, y: (N,) integer column and row in pixels. t: (N,) in microseconds, ascending, on any clock.
+    p: (N,) 1 where it became brighter, 0 (or -1 as some files have it) where it became darker.
+
+    Raises:
+        DataError: the arrays differ in length or are not one-dimensional.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    t: np.ndarray
+    p: np.ndarray
+
+    def __post_init__(self) -> None:
+        shapes = {name: np.shape(getattr(self, name)) for name in "xytp"}
+        if len(set(shapes.values())) != 1 or len(shapes["x"]) != 1:
+            raise DataError(f"events: expected four (N,) arrays of one length, found {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    @property
+    def sign(self) -> np.ndarray:
+        """(N,) float64: +1 where it became brighter, -1 where it became darker."""
+        return np.where(np.asarray(self.p) > 0, 1.0, -1.0)
+
+    @classmethod
+    def empty(cls) -> Events:
+        """No events."""
+        none = np.zeros(0, np.int64)
+        return cls(x=none, y=none, t=none, p=none)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Events]) -> Events:
+        """The events of all parts, one after the other."""
+        if not parts:
+            return cls.empty()
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in "xytp"}
+        )
+
+
+def check_on_sensor(events: Events, height: int, width: int) -> None:
+    """Refuse what no sensor of (height, width) pixels can have seen.
+
+    Raises:
+        DataError: an event lies off the sensor, or time runs backwards.
+    """
+    if not len(events):
+        return
+    problems = []
+    for name, size in (("x", width), ("y", height)):
+        values = getattr(events, name)
+        low, high = values.min(), values.max()
+        if low < 0 or high >= size:
+            problems.append(f"{name} from {low} to {high}, expected 0 to {size - 1}")
+    if problems and events.x.max() < height and events.y.max() < width:
+        problems.append("x and y seem to be swapped")
+    if np.any(events.t[1:] < events.t[:-1]):
+        problems.append("time runs backwards: sort the events by t")
+    if problems:
+        raise DataError(
+            f"events do not fit a sensor of {width}x{height} (width x height)", problems
+        )

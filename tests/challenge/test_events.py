@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from challenge.errors import DataError
+from challenge.events import Events, check_on_sensor
+
+
+def events(x: list[int], y: list[int], t: list[int], p: list[int]) -> Events:
+    return Events(x=np.array(x), y=np.array(y), t=np.array(t), p=np.array(p))
+
+
+def test_sign_reads_both_spellings_of_darker() -> None:
+    assert events([0, 0, 0], [0, 0, 0], [0, 1, 2], [1, 0, -1]).sign.tolist() == [1.0, -1.0, -1.0]
+
+
+def test_arrays_of_different_length_are_refused() -> None:
+    with pytest.raises(DataError, match="one length"):
+        events([1, 2], [1], [1], [1])
+
+
+def test_column_vectors_are_refused() -> None:
+    with pytest.raises(DataError, match="one length"):
+        Events(**{name: np.zeros((3, 1)) for name in "xytp"})
+
+
+@pytest.mark.parametrize(
+    "x, y, t, message",
+    [
+        ([-1], [0], [0], "x from -1 to -1, expected 0 to 3"),
+        ([4], [3], [0], "x from 4 to 4"),
+        ([0], [3], [0], "y from 3 to 3, expected 0 to 2"),
+        ([0, 0], [0, 0], [5, 4], "time runs backwards"),
+        ([0], [3], [0], "x and y seem to be swapped"),
+    ],
+)
+def test_what_no_sensor_can_have_seen(
+    x: list[int], y: list[int], t: list[int], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        check_on_sensor(events(x, y, t, [1] * len(x)), height=3, width=4)
+
+
+def test_the_corners_of_the_sensor_are_on_it() -> None:
+    check_on_sensor(events([0, 3], [0, 2], [0, 0], [1, 0]), height=3, width=4)
+    check_on_sensor(Events.empty(), height=3, width=4)
+
+
+def test_concatenate_keeps_the_order() -> None:
+    both = Events.concatenate([events([1], [2], [3], [1]), events([4], [5], [6], [0])])
+    assert (both.x.tolist(), both.y.tolist(), both.t.tolist(), both.p.tolist()) == (
+        [1, 4], [2, 5], [3, 6], [1, 0],
+    )  # fmt: skip
+    assert len(Events.concatenate([])) == 0
