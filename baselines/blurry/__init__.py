@@ -1,0 +1,1 @@
+"""The input itself: the floor every method has to leave."""

@@ -1,0 +1,1 @@
+"""Event double integral: deblurring without learning."""

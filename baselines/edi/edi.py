@@ -1,0 +1,187 @@
+"""The event double integral (EDI): what blur does to a pixel, computed from its events.
+
+A pixel's intensity follows its events: L(t) = L(f) * exp(c * E(t)), where E(t) is the sum of the
+signs between the moment f and t, and c the contrast threshold of the sensor. The blurry image is
+the mean of L over the exposure, hence
+
+    B = L(f) * mean_t exp(c * E(t))         and so         L(f) = B / mean_t exp(c * E(t)).
+
+Source: Pan et al., Bringing a Blurry Frame Alive at High Frame-Rate with an Event Camera, CVPR
+2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from challenge.events import check_on_sensor
+from challenge.sample import Sample
+
+THRESHOLDS = tuple(np.round(np.arange(0.04, 0.81, 0.02), 2))
+"""Contrast thresholds tried; real sensors lie between 0.1 and 0.5 in log intensity."""
+
+NEAR_MIDDLE = 0.11
+"""What counts as near the middle, as a fraction of the exposure."""
+
+SMOOTHING = 2.0
+"""Pixels; at this width the threshold found on a DAVIS346 recording and on simulated events is
+steadiest.
+"""
+
+BLACK = 0.02
+"""Added to linear intensity in [0, 1], since the logarithm of a black pixel has no meaning."""
+
+
+@dataclass(frozen=True)
+class Stairs:
+    """E(t) of every pixel over the exposure: a stair, one entry per tread.
+
+    pixel: (M,) row * W + column. start, share: (M,) where the tread begins and how long it is, as
+    fractions of the exposure. jump: (M,) the change of E at its start, 0 for the tread before a
+    pixel's first event. level: (M,) E on the tread, 0 at the middle of the exposure. Pixels that
+    are not named stay at level 0 throughout.
+    """
+
+    pixel: np.ndarray
+    start: np.ndarray
+    share: np.ndarray
+    jump: np.ndarray
+    level: np.ndarray
+    height: int
+    width: int
+
+
+def stairs_of(sample: Sample) -> Stairs:
+    """The stairs of a sample, from its raw events where it has them, else from its voxel grid.
+
+    The exposure runs from the first event to the last. A voxel grid is coarser: all that a bin
+    holds happens at its centre.
+
+    Raises:
+        DataError: an event lies off the sensor, or time runs backwards.
+    """
+    height, width = sample.blurry.shape[:2]
+    if sample.events is None:
+        bins = len(sample.voxel)
+        time, pixel = np.nonzero(sample.voxel.reshape(bins, -1))
+        jump = sample.voxel.reshape(bins, -1)[time, pixel].astype(np.float64)
+        return _stairs(pixel, time / (bins - 1), jump, height, width)
+    events = sample.events
+    check_on_sensor(events, height, width)
+    elapsed = (events.t - events.t[:1]).astype(np.float64)
+    time = elapsed / (elapsed[-1:].max(initial=0.0) or 1.0)
+    pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
+    return _stairs(pixel, time, events.sign, height, width)
+
+
+def _stairs(
+    pixel: np.ndarray, time: np.ndarray, jump: np.ndarray, height: int, width: int
+) -> Stairs:
+    order = np.argsort(pixel, kind="stable")
+    pixel, time, jump = pixel[order], time[order], jump[order]
+    first = np.flatnonzero(np.diff(pixel, prepend=-1))
+    count = np.diff(first, append=len(pixel))
+    group = np.repeat(np.arange(len(first)), count)
+    total = np.cumsum(jump)
+    level = total - (total[first] - jump[first])[group]  # 0 at the exposure's start
+    until = np.append(time[1:], 1.0)[: len(time)]
+    until[first + count - 1] = 1.0
+    middle = np.bincount(group, jump * (time <= 0.5), len(first))
+    return Stairs(
+        pixel=np.concatenate([pixel[first], pixel]),
+        start=np.concatenate([np.zeros(len(first)), time]),
+        share=np.concatenate([time[first], until - time]),
+        jump=np.concatenate([np.zeros(len(first)), jump]),
+        level=np.concatenate([-middle, level - middle[group]]),
+        height=height,
+        width=width,
+    )
+
+
+def blur_factor(stairs: Stairs, threshold: float) -> np.ndarray:
+    """How much brighter the mean over the exposure is than its middle: mean_t exp(c * E(t)).
+
+    Returns:
+        (H, W) float64, 1 where there are no events.
+    """
+    size = stairs.height * stairs.width
+    excess = np.bincount(stairs.pixel, stairs.share * np.expm1(threshold * stairs.level), size)
+    return (1.0 + excess).reshape(stairs.height, stairs.width)
+
+
+def to_linear(image: np.ndarray) -> np.ndarray:
+    """8-bit sRGB to linear intensity in [0, 1], float64, same shape (IEC 61966-2-1)."""
+    level = np.arange(256) / 255.0
+    table = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    linear: np.ndarray = table[image]
+    return linear
+
+
+def to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Linear intensity to sRGB, both in [0, 1] and clipped to it (IEC 61966-2-1)."""
+    clipped = np.clip(linear, 0.0, 1.0)
+    gamma = 1.055 * clipped ** (1 / 2.4) - 0.055
+    srgb: np.ndarray = np.where(clipped <= 0.0031308, clipped * 12.92, gamma)
+    return srgb
+
+
+def deblur(blurry: np.ndarray, stairs: Stairs, threshold: float) -> np.ndarray:
+    """Restore the middle of the exposure.
+
+    Args:
+        blurry: (H, W, 3) uint8 sRGB.
+        stairs: the stairs of its events.
+        threshold: contrast threshold c in log intensity.
+
+    Returns:
+        (H, W, 3) float64 sRGB in [0, 1].
+    """
+    factor = blur_factor(stairs, threshold)[:, :, None]
+    return to_srgb((to_linear(blurry) + BLACK) / factor - BLACK)
+
+
+def find_threshold(samples: Iterable[Sample]) -> float:
+    """The contrast threshold that explains the blur where no edge stands at the middle of the
+    exposure.
+
+    A pixel that an edge crossed early or late, but not near the middle, lies on an edge's trail,
+    and the sharp image is flat there. So log B - log mean_t exp(c * E(t)) has small gradients on
+    the trails when c is right; too small a c leaves the trail in it, too large a c writes a
+    negative one. The sensor has one threshold: the curves of all samples are summed before the
+    minimum is taken.
+
+    Returns:
+        One of `THRESHOLDS`.
+    """
+    curves = np.zeros(len(THRESHOLDS))
+    for sample in samples:
+        curves += trail_gradients(sample)
+    return float(THRESHOLDS[int(np.argmin(curves))])
+
+
+def trail_gradients(sample: Sample) -> np.ndarray:
+    """Sum of gradient magnitudes of the restored log image on the trails, for each of `THRESHOLDS`.
+
+    Everything is smoothed by a Gaussian of `SMOOTHING` pixels first: single events are too coarse.
+    """
+    stairs = stairs_of(sample)
+    shape, size = (stairs.height, stairs.width), stairs.height * stairs.width
+    weight = np.abs(stairs.jump)
+    near = weight * (np.abs(stairs.start - 0.5) < NEAR_MIDDLE)
+    activity = _smooth(np.bincount(stairs.pixel, weight, size).reshape(shape))
+    activity_near = _smooth(np.bincount(stairs.pixel, near, size).reshape(shape))
+    trail = (activity > 0.5) & (activity_near < 0.3 * (2 * NEAR_MIDDLE) * activity)
+    log_blurry = np.log(to_linear(sample.blurry).mean(axis=2) + BLACK)
+    sums = []
+    for threshold in THRESHOLDS:
+        rows, columns = np.gradient(_smooth(log_blurry - np.log(blur_factor(stairs, threshold))))
+        sums.append(float(np.hypot(rows, columns)[trail].sum()))
+    return np.array(sums)
+
+
+def _smooth(image: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(image.astype(np.float64), (0, 0), SMOOTHING)

@@ -1,0 +1,122 @@
+"""Checkpoints: ours, and those of the published code."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from baselines.efnet.config import Config, NetworkConfig
+from baselines.efnet.model import EFNet
+from challenge.errors import DataError
+from challenge.files import write_whole
+
+Checkpoint = dict[str, Any]
+"""`params`: the network's state_dict; `config`, `iteration`, `best_psnr` and, to resume,
+`optimiser`. Published checkpoints have `params` alone.
+"""
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all."""
+    with write_whole(path) as temporary:
+        torch.save(checkpoint, temporary)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint without running any code it may hold.
+
+    A `state_dict` without `params` around it is accepted, and a `module.` in front of names is
+    taken off.
+
+    Raises:
+        DataError: missing, cut off, or no weights of an EFNet.
+    """
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such checkpoint; `bash run.sh train` makes one in runs/<name>/"
+        )
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"{path}: not a readable checkpoint ({_first_line(error)}); copy it again"
+        ) from error
+    checkpoint = loaded if isinstance(loaded, dict) and "params" in loaded else {"params": loaded}
+    params = checkpoint["params"]
+    if not isinstance(params, dict) or not all(isinstance(v, Tensor) for v in params.values()):
+        raise DataError(
+            f"{path}: holds no weights: expected a state_dict, or one under the key params"
+        )
+    checkpoint["params"] = {key.removeprefix("module."): value for key, value in params.items()}
+    if "conv_01.weight" not in params and "module.conv_01.weight" not in params:
+        raise DataError(f"{path}: no EFNet: conv_01.weight is missing")
+    return checkpoint
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+
+
+def network_of(checkpoint: Checkpoint, path: Path) -> EFNet:
+    """The network a checkpoint belongs to, with its weights.
+
+    Width, depth and channels are read off the weights themselves; what leaves no trace in them
+    (heads, slope, order of fusion) comes from the checkpoint's `config`, else from the published
+    values.
+
+    Raises:
+        DataError: the weights are not those of such a network.
+    """
+    params = checkpoint["params"]
+    stored = checkpoint.get("config", {}).get("network", {})
+    defaults = dataclasses.asdict(NetworkConfig())
+    settings = {key: stored.get(key, value) for key, value in defaults.items()}
+    settings["wf"], in_channels = params["conv_01.weight"].shape[:2]
+    settings["depth"] = 1 + max(
+        (int(key.split(".")[1]) for key in params if key.startswith("down_path_1.")), default=0
+    )
+    bins = params["conv_ev1.weight"].shape[1] if "conv_ev1.weight" in params else 6
+    network = EFNet(in_chn=in_channels, ev_chn=bins, **settings)
+    load_weights(network, params, path)
+    return network
+
+
+def load_weights(network: EFNet, params: dict[str, Tensor], path: Path) -> None:
+    """Put weights into a network; every one must fit.
+
+    Raises:
+        DataError: of another width, number of bins or structure; says which.
+    """
+    expected = network.state_dict()
+    width, bins = expected["conv_01.weight"].shape[0], expected["conv_ev1.weight"].shape[1]
+    problems = []
+    for name, key, axis, here in (
+        ("network.wf", "conv_01.weight", 0, width),
+        ("data.bins", "conv_ev1.weight", 1, bins),
+    ):
+        if key in params and params[key].shape[axis] != here:
+            problems.append(
+                f"trained with {name}={params[key].shape[axis]}, this network has {name}={here}"
+            )
+    if not problems:
+        problems = [f"{key}: missing" for key in expected if key not in params]
+        problems += [f"{key}: not part of this network" for key in params if key not in expected]
+        problems += [
+            f"{key}: expected {tuple(expected[key].shape)}, found {tuple(params[key].shape)}"
+            for key in expected
+            if key in params and params[key].shape != expected[key].shape
+        ]
+    if problems:
+        rest = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
+        raise DataError(f"{path}: weights of another network", problems[:5] + rest)
+    network.load_state_dict(params)
+
+
+def new_network(config: Config) -> EFNet:
+    """A network as the configuration asks for, with random weights."""
+    return EFNet(ev_chn=config.data.bins, **dataclasses.asdict(config.network))

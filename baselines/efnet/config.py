@@ -1,0 +1,123 @@
+"""The training configuration: what may stand in `configs/efnet_*.yml`, with the published recipe as
+default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import MISSING
+
+from challenge.config import load_config
+from challenge.datasets import FORMATS
+from challenge.errors import ConfigError
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass
+class DataConfig:
+    """What is trained on, and how its events reach the network."""
+
+    root: str = MISSING  # folder with {train,val,test}/; relative ones are the kit's
+    format: str = "highrev_raw"  # or highrev_voxel
+    voxel_root: str | None = None  # highrev_voxel: folder with {train,val}/voxel/
+    rules: str = "highrev"  # configs/challenge/<rules>.yml, or a path
+    bins: int = 6  # time bins of the voxel grid
+    event_mask: bool = False  # gate stage 2 with the pixels that saw events (REBlur needs it)
+    keep_in_memory: bool = False  # read every training frame once: small data sets only
+    workers: int = 4  # processes that read and cut; 0: the training process itself
+
+
+@dataclass
+class NetworkConfig:
+    """Arguments of `baselines.efnet.model.EFNet`."""
+
+    wf: int = 64
+    depth: int = 3
+    fuse_before_downsample: bool = True
+    relu_slope: float = 0.2
+    num_heads: list[int] = field(default_factory=lambda: [1, 2, 4])
+
+
+@dataclass
+class TrainConfig:
+    """The published recipe (AHupuJR/EFNet, options/train/HighREV/EFNet_HighREV_Deblur.yml)."""
+
+    iterations: int = 200_000
+    batch: int = 4
+    crop: int = 256  # pixels; 0: whole frames
+    flip: bool = True  # left-right and upside down, each for half of the crops
+    transpose: bool = True  # rows for columns, for half of the crops
+    learning_rate: float = 2e-4
+    final_learning_rate: float = 1e-7  # reached along a half cosine
+    weight_decay: float = 1e-4
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
+    clip_norm: float = 0.01
+    loss_weight: float = 0.5
+    precision: str = "float32"  # or bfloat16: autocast
+    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    seed: int = 10
+    weights: str | None = None  # start from these
+    log_every: int = 200  # iterations
+    save_every: int = 5_000
+    validate_every: int = 10_000
+
+
+@dataclass
+class Config:
+    """Everything one training needs."""
+
+    name: str = MISSING  # results land in runs/<name>/
+    data: DataConfig = field(default_factory=DataConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a training configuration; every problem with a value is listed.
+
+    Raises:
+        ConfigError: no such file, an unknown key, a wrong type, or a value that cannot work.
+    """
+    config = load_config(Config, path, overrides)
+    problems = []
+    if OMISSION in (config.name, config.data.root):
+        problems.append("name and data.root must be given")
+    if "/" in config.name or config.name in ("", ".", ".."):
+        problems.append(f"name={config.name!r}: expected a plain folder name")
+    if config.data.format not in FORMATS:
+        problems.append(f"data.format={config.data.format}: expected {' or '.join(FORMATS)}")
+    if config.train.precision not in PRECISIONS:
+        problems.append(
+            f"train.precision={config.train.precision}: expected {' or '.join(PRECISIONS)}"
+        )
+    least = {
+        "data.bins": 2,
+        "data.workers": 0,
+        "train.crop": 0,
+        "network.wf": 1,
+        "network.depth": 1,
+    }
+    counts = ("iterations", "batch", "log_every", "save_every", "validate_every")
+    least |= {f"train.{name}": 1 for name in counts}
+    for key, low in least.items():
+        section, name = key.split(".")
+        value = getattr(getattr(config, section), name)
+        if value < low:
+            problems.append(f"{key}={value}: expected at least {low}")
+    for name in ("learning_rate", "clip_norm", "loss_weight"):
+        if getattr(config.train, name) <= 0:
+            problems.append(f"train.{name}={getattr(config.train, name)}: expected more than 0")
+    if len(config.network.num_heads) < config.network.depth:
+        problems.append("network.num_heads: expected one number for each of network.depth levels")
+    if len(config.train.betas) != 2 or not all(0 <= beta < 1 for beta in config.train.betas):
+        problems.append(f"train.betas={config.train.betas}: expected two numbers in [0, 1)")
+    if problems:
+        raise ConfigError(f"{path}: values that cannot work", problems)
+    return config
+
+
+OMISSION = "???"  # how OmegaConf spells a value that was not given

@@ -1,0 +1,40 @@
+"""Where the network runs, and in what precision."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+
+from challenge.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that `name` ("auto", "cpu", "cuda", "cuda:1") stands for; auto takes a GPU if
+    there is one.
+
+    Raises:
+        ConfigError: no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device {name!r}: expected auto, cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise ConfigError(
+            f"device {name}: this torch sees {found} GPUs; use cpu, or `bash run.sh doctor`"
+        )
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """ "cpu", or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:
+    """The context in which the network is called: bfloat16 autocast, or nothing for float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

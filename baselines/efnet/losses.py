@@ -1,0 +1,33 @@
+"""The loss EFNet was published with."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+DECIBELS = 10.0 / math.log(10.0)
+
+
+def psnr_loss(predictions: list[Tensor], sharp: Tensor, weight: float = 0.5) -> Tensor:
+    """Minus the PSNR of each image, averaged over the batch, summed over the stages.
+
+    loss = weight * sum over stages of mean over images of 10 log10(MSE of the image + 1e-8);
+    negative when the images are good. Computed in float32 whatever the precision of the network.
+
+    Args:
+        predictions: one (N, 3, H, W) tensor per stage.
+        sharp: (N, 3, H, W), 0 to 1.
+        weight: the factor in front; 0.5 as published.
+
+    Returns:
+        A scalar.
+
+    Source: Chen et al., HINet, CVPRW 2021 (`PSNRLoss`), as used by EFNet.
+    """
+    total = sharp.new_zeros(())
+    for prediction in predictions:
+        error = (prediction.float() - sharp).square().mean(dim=(1, 2, 3))
+        total = total + DECIBELS * torch.log(error + 1e-8).mean()
+    return weight * total

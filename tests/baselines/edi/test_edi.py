@@ -1,0 +1,152 @@
+"""EDI: exact on a scene whose blur can be computed by hand, then on simulated and real events."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from baselines.edi.edi import (
+    BLACK,
+    THRESHOLDS,
+    blur_factor,
+    deblur,
+    find_threshold,
+    stairs_of,
+    to_linear,
+    to_srgb,
+)
+from challenge.datasets import open_split
+from challenge.events import Events
+from challenge.representations import voxel_grid
+from challenge.sample import Sample
+
+
+def sample_of(events: Events, blurry: np.ndarray) -> Sample:
+    return Sample("a_00000", blurry, voxel_grid(events, 6, *blurry.shape[:2]), events=events)
+
+
+GREY = np.full((2, 3, 3), 128, np.uint8)
+
+
+def test_mean_of_an_exponential_stair_by_hand() -> None:
+    """Pixel (1, 0): +1 at 1/4 and -1 at 3/4 of the exposure, so E = -1, 0, -1 over 1/4, 1/2, 1/4 of
+    it.
+    """
+    events = Events(
+        x=np.array([2, 0, 0, 2]),
+        y=np.array([1, 1, 1, 1]),
+        t=np.array([0, 25, 75, 100]),
+        p=np.array([1, 1, 0, 1]),
+    )
+    factor = blur_factor(stairs_of(sample_of(events, GREY)), 0.5)
+    assert factor[1, 0] == pytest.approx(0.5 * np.exp(-0.5) + 0.5)
+    # pixel (1, 2): +1 at the very start and at the very end: level 0 in between
+    assert factor[1, 2] == pytest.approx(1.0)
+    assert factor[0].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_no_events_leave_the_image_as_it_is() -> None:
+    image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14
+    restored = deblur(image, stairs_of(sample_of(Events.empty(), image)), 0.3)
+    np.testing.assert_allclose(restored * 255, image, atol=1e-9)
+
+
+def test_srgb_and_back() -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    np.testing.assert_allclose(to_srgb(to_linear(levels)) * 255, levels, atol=1e-9)
+    assert to_linear(np.array([188], np.uint8))[0] == pytest.approx(
+        0.5029, abs=1e-4
+    )  # IEC 61966-2-1
+
+
+def moving_edge(threshold: float, height: int = 48, width: int = 64) -> tuple[Sample, np.ndarray]:
+    """A bright bar that moves 16 pixels to the right in 800 small steps, and what an ideal sensor
+    says of it.
+    """
+    column = np.arange(width)
+    steps = 801
+    start = 20 + 16 * np.linspace(0, 1, steps)
+    bars = 0.1 + 0.7 / (1 + np.exp(-(column[None] - start[:, None]) / 0.7))  # (steps, W) linear
+    log = np.log(bars + BLACK)
+    level, events = log[0].copy(), []
+    for step in range(1, steps):
+        while True:
+            up, down = log[step] - level >= threshold, level - log[step] >= threshold
+            if not (up | down).any():
+                break
+            events += [(step, x, int(up[x])) for x in np.flatnonzero(up | down)]
+            level += threshold * (up.astype(float) - down)
+    t, x, p = (np.array(values) for values in zip(*events, strict=True))
+    everywhere = Events(
+        x=np.tile(x, height),
+        y=np.repeat(np.arange(height), len(x)),
+        t=np.tile(t, height),
+        p=np.tile(p, height),
+    )
+    order = np.argsort(everywhere.t, kind="stable")
+    everywhere = Events(**{name: getattr(everywhere, name)[order] for name in "xytp"})
+
+    def picture(line: np.ndarray) -> np.ndarray:
+        row = np.round(to_srgb(line) * 255).astype(np.uint8)
+        return np.repeat(np.tile(row, (height, 1))[:, :, None], 3, axis=2)
+
+    return sample_of(everywhere, picture(bars.mean(axis=0))), picture(bars[steps // 2])
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2)))
+
+
+@pytest.mark.parametrize("threshold", [0.15, 0.3])
+def test_a_moving_edge_is_restored_and_its_threshold_found(threshold: float) -> None:
+    sample, sharp = moving_edge(threshold)
+    found = find_threshold([sample])
+    assert found == pytest.approx(threshold, rel=0.25)
+    restored = deblur(sample.blurry, stairs_of(sample), found) * 255
+    assert psnr(restored, sharp) > psnr(sample.blurry, sharp) + 6
+    # control: events of the wrong sign make it worse
+    flipped = dataclasses.replace(
+        sample, events=dataclasses.replace(sample.events, p=1 - sample.events.p)
+    )
+    assert psnr(deblur(sample.blurry, stairs_of(flipped), found) * 255, sharp) < psnr(
+        sample.blurry, sharp
+    )
+
+
+def test_a_voxel_grid_does_nearly_as_well_as_raw_events() -> None:
+    sample, sharp = moving_edge(0.15)
+    coarse = deblur(sample.blurry, stairs_of(dataclasses.replace(sample, events=None)), 0.15) * 255
+    assert psnr(coarse, sharp) > psnr(sample.blurry, sharp) + 4
+
+
+def test_two_bins_and_empty_grids_work() -> None:
+    voxel = np.zeros((2, 2, 3), np.float32)
+    empty = Sample("a_00000", GREY, voxel)
+    assert (blur_factor(stairs_of(empty), 0.3) == 1).all()
+    assert find_threshold([empty]) in THRESHOLDS
+    voxel[0, 0, 0] = 2.0
+    assert np.isfinite(blur_factor(stairs_of(empty), 0.3)).all()
+
+
+def tenengrad(image: np.ndarray) -> float:
+    grey = image.astype(np.float64).mean(axis=2)
+    rows, columns = cv2.Sobel(grey, cv2.CV_64F, 0, 1), cv2.Sobel(grey, cv2.CV_64F, 1, 0)
+    return float(np.mean(rows**2 + columns**2))
+
+
+def test_every_frame_of_a_real_recording_becomes_sharper(recordings: Path) -> None:
+    cups = open_split(recordings / "davis346_cups", "test")
+    threshold = find_threshold([cups[index] for index in range(0, 30, 4)])
+    assert 0.2 <= threshold <= 0.4  # 0.34 fits the brightness changes between frames best
+    for index in range(30):
+        sample = cups[index]
+        stairs = stairs_of(sample)
+        flipped = dataclasses.replace(stairs, level=-stairs.level)
+        before = tenengrad(sample.blurry)
+        after = tenengrad(deblur(sample.blurry, stairs, threshold) * 255)
+        wrong = tenengrad(deblur(sample.blurry, flipped, threshold) * 255)
+        assert after > before and after > wrong, sample.frame

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.efnet.batches import Crops, Positions, collate, cut, inputs_of, training_batches
+from baselines.efnet.config import DataConfig, TrainConfig
+from challenge.datasets import open_split
+from challenge.errors import DataError
+from challenge.sample import Sample
+
+
+def coordinates(height: int, width: int) -> Sample:
+    """Every array says where its pixel came from."""
+    rows, columns = np.mgrid[:height, :width]
+    image = np.stack([rows, columns, rows * 0], axis=2).astype(np.uint8)
+    voxel = np.stack([rows, columns]).astype(np.float32)
+    return Sample("a_00000", image, voxel, sharp=image.copy())
+
+
+@pytest.mark.parametrize(
+    "flip, transpose, kinds", [(False, False, 1), (True, False, 4), (True, True, 8)]
+)
+def test_all_arrays_are_turned_alike_and_every_turn_happens(
+    flip: bool, transpose: bool, kinds: int
+) -> None:
+    sample = coordinates(12, 17)
+    seen = set()
+    for seed in range(200):
+        blurry, voxel, sharp = cut(sample, 5, flip, transpose, np.random.default_rng(seed))
+        assert blurry.shape == (5, 5, 3) and np.array_equal(blurry, sharp)
+        assert np.array_equal(voxel, blurry[:, :, :2].transpose(2, 0, 1))
+        corner = blurry[0, 0, :2].astype(int)
+        down = tuple(blurry[1, 0, :2].astype(int) - corner)
+        right = tuple(blurry[0, 1, :2].astype(int) - corner)
+        seen.add((down, right))
+    assert len(seen) == kinds
+
+
+def test_crops_reach_every_corner() -> None:
+    sample = coordinates(6, 7)
+    tops = {
+        tuple(cut(sample, 5, False, False, np.random.default_rng(s))[0][0, 0, :2])
+        for s in range(99)
+    }
+    assert tops == {(row, column) for row in (0, 1) for column in (0, 1, 2)}
+
+
+def test_crop_0_keeps_the_frame() -> None:
+    assert cut(coordinates(6, 7), 0, False, False, np.random.default_rng(0))[0].shape == (6, 7, 3)
+
+
+def test_a_frame_smaller_than_the_crop_and_a_withheld_one_are_refused() -> None:
+    with pytest.raises(DataError, match="train.crop=8 does not fit a frame of 7x6"):
+        cut(coordinates(6, 7), 8, True, True, np.random.default_rng(0))
+    withheld = Sample("a_00000", np.zeros((6, 7, 3), np.uint8), np.zeros((2, 6, 7), np.float32))
+    with pytest.raises(DataError, match="sharp image"):
+        cut(withheld, 4, True, True, np.random.default_rng(0))
+
+
+def test_tensors_are_normalised_rgb() -> None:
+    sample = coordinates(4, 6)
+    batch = inputs_of(sample.blurry, sample.voxel, sample.sharp, with_mask=True)
+    assert batch.blurry.shape == (1, 3, 4, 6) and batch.blurry[0, 1, 0, 5] == pytest.approx(5 / 255)
+    cells = batch.voxel[batch.voxel != 0]
+    assert cells.mean() == pytest.approx(0, abs=1e-6)
+    assert batch.mask is not None and batch.mask.shape == (1, 1, 4, 6)
+    assert inputs_of(sample.blurry, sample.voxel, None, with_mask=False)[2:] == (None, None)
+
+
+def stream(root: Path, start: int, workers: int, seed: int = 3) -> list[torch.Tensor]:
+    train = TrainConfig(iterations=6, batch=3, crop=16, seed=seed)
+    data = DataConfig(root=str(root), workers=workers)
+    return [
+        batch.blurry
+        for batch in training_batches(open_split(root, "train"), data, train, start, False)
+    ]
+
+
+def test_neither_workers_nor_a_pause_change_what_is_seen(highrev: Path) -> None:
+    whole = stream(highrev, 0, 0)
+    assert len(whole) == 6 and whole[0].shape == (3, 3, 16, 16)
+    for other in (stream(highrev, 0, 2), whole[:2] + stream(highrev, 2, 0)):
+        assert all(torch.equal(a, b) for a, b in zip(whole, other, strict=True))
+    assert not torch.equal(whole[0], stream(highrev, 0, 0, seed=4)[0])  # control
+
+
+def test_every_epoch_visits_every_frame_once_and_cuts_it_anew(highrev: Path) -> None:
+    frames = open_split(highrev, "train")
+    crops = Crops(frames, DataConfig(), TrainConfig(crop=0, flip=False, transpose=False))
+    epochs = [[crops[4 * epoch + place].blurry for place in range(4)] for epoch in range(3)]
+    for epoch in epochs:
+        sums = sorted(float(image.sum()) for image in epoch)
+        assert sums == pytest.approx(sorted(float(image.sum()) for image in epochs[0]))
+        assert len(set(sums)) == 4
+    cutting = Crops(frames, DataConfig(), TrainConfig(crop=16))
+    assert len({float(cutting[position].blurry.sum()) for position in range(12)}) == 12
+
+
+def test_positions_and_collate() -> None:
+    assert list(Positions(2, 4, 3)) == [[6, 7, 8], [9, 10, 11]]
+    sample = coordinates(4, 6)
+    one = inputs_of(sample.blurry, sample.voxel, sample.sharp, with_mask=False)
+    both = collate([one, one])
+    assert both.blurry.shape == (2, 3, 4, 6) and both.mask is None

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines.efnet.checkpoint import (
+    load_checkpoint,
+    load_weights,
+    network_of,
+    new_network,
+    save_checkpoint,
+)
+from baselines.efnet.config import Config, DataConfig, NetworkConfig
+from baselines.efnet.model import EFNet
+from challenge.errors import DataError
+
+
+def config(**network: object) -> Config:
+    return Config(name="x", data=DataConfig(root="y"), network=NetworkConfig(**network))  # type: ignore[arg-type]
+
+
+def test_ours_come_back(tmp_path: Path) -> None:
+    settings = config(wf=4, fuse_before_downsample=True, num_heads=[1, 1, 2])
+    network = new_network(settings)
+    path = tmp_path / "best.pth"
+    save_checkpoint(path, {"params": network.state_dict(), "config": dataclasses.asdict(settings)})
+    again = network_of(load_checkpoint(path), path)
+    x, event = torch.rand(1, 3, 16, 16), torch.rand(1, 6, 16, 16)
+    assert torch.equal(network(x, event)[1], again(x, event)[1])
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_published_ones_load_without_a_configuration(
+    tmp_path: Path, prefix: str, wrapped: bool
+) -> None:
+    network = EFNet(wf=8, ev_chn=6)
+    params = {prefix + key: value for key, value in network.state_dict().items()}
+    path = tmp_path / "net_g_latest.pth"
+    torch.save({"params": params} if wrapped else params, path)
+    again = network_of(load_checkpoint(path), path)
+    assert again.state_dict().keys() == network.state_dict().keys()
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
+    )
+
+
+def test_another_width_and_other_bins_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load_weights(
+            EFNet(wf=8, ev_chn=6), EFNet(wf=4, ev_chn=9).state_dict(), tmp_path / "best.pth"
+        )
+    assert caught.value.problems == (
+        "trained with network.wf=4, this network has network.wf=8",
+        "trained with data.bins=9, this network has data.bins=6",
+    )
+
+
+def test_missing_and_foreign_weights_are_listed() -> None:
+    params = EFNet(wf=4).state_dict()
+    params["extra.weight"] = params.pop("last.bias")
+    with pytest.raises(DataError) as caught:
+        load_weights(EFNet(wf=4), params, Path("best.pth"))
+    assert caught.value.problems == ("last.bias: missing", "extra.weight: not part of this network")
+
+
+@pytest.mark.parametrize(
+    "kind", ["absent", "empty", "cut off", "text", "list", "another network", "code"]
+)
+def test_what_is_no_checkpoint_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "best.pth"
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "cut off":
+        save_checkpoint(path, {"params": EFNet(wf=4).state_dict()})
+        path.write_bytes(path.read_bytes()[:5000])
+    elif kind == "text":
+        path.write_text("not a checkpoint")
+    elif kind == "list":
+        torch.save([1, 2], path)
+    elif kind == "another network":
+        torch.save(torch.nn.Linear(2, 2).state_dict(), path)
+    elif kind == "code":
+        torch.save({"params": Path("x")}, path)
+    with pytest.raises(DataError, match=str(path)) as caught:
+        load_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_writing_leaves_nothing_half_done(tmp_path: Path) -> None:
+    path = tmp_path / "last.pth"
+    save_checkpoint(path, {"params": {}, "iteration": 1})
+    with pytest.raises(AttributeError):
+        save_checkpoint(path, {"params": lambda: None})
+    assert torch.load(path)["iteration"] == 1 and len(list(tmp_path.iterdir())) == 1

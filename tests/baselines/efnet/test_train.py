@@ -1,0 +1,207 @@
+"""Training from the command line on a small data set: what it writes, resumes and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines.efnet import train
+from baselines.efnet.checkpoint import load_checkpoint
+from baselines.efnet.train import learning_rate, main, read_config
+from baselines.efnet.training_log import read_log
+from challenge import REPOSITORY
+from challenge.images import png_size
+
+TINY = [
+    "network.wf=4",
+    "train.crop=16",
+    "train.batch=2",
+    "train.precision=float32",
+    "data.workers=0",
+]
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(train, "RUNS", tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def arguments(root: Path, **settings: object) -> list[str]:
+    defaults = {"iterations": 6, "log_every": 2, "save_every": 3, "validate_every": 3} | settings
+    return [
+        f"data.root={root}",
+        "data.rules=own",
+        "name=t",
+        *TINY,
+        *(f"train.{k}={v}" for k, v in defaults.items()),
+    ]
+
+
+def test_writes_checkpoints_log_and_validation_images(
+    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(highrev)) == 0
+    folder = runs / "t"
+    best, last = load_checkpoint(folder / "best.pth"), load_checkpoint(folder / "last.pth")
+    assert last["iteration"] == 6 and "optimiser" in last and "optimiser" not in best
+    assert best["config"]["network"]["wf"] == 4
+    assert sorted(path.name for path in (folder / "val").iterdir()) == [
+        "park_00000.png",
+        "park_00012.png",
+    ]
+    assert png_size(folder / "val" / "park_00000.png") == (56, 40)
+    rows = read_log(folder / "log.jsonl")
+    assert [row["iteration"] for row in rows if "loss" in row] == [2, 4, 6]
+    scores = [row["val_psnr"] for row in rows if "val_psnr" in row]
+    assert len(scores) == 2 and best["best_psnr"] == max(scores)
+    assert list((folder / "tensorboard").iterdir()) and (folder / "config.yml").exists()
+    assert "next: bash run.sh predict" in capsys.readouterr().out
+
+
+def test_the_loss_falls(highrev: Path, runs: Path) -> None:
+    settings = {"iterations": 60, "log_every": 10, "validate_every": 60, "learning_rate": 0.003}
+    assert main(arguments(highrev, **settings)) == 0
+    losses = [row["loss"] for row in read_log(runs / "t" / "log.jsonl") if "loss" in row]
+    assert losses[-1] < losses[0] - 1.0
+
+
+def test_a_second_training_leaves_the_first_alone(highrev: Path, runs: Path) -> None:
+    assert main(arguments(highrev, iterations=1)) == 0
+    before = (runs / "t" / "last.pth").read_bytes()
+    assert main(arguments(highrev, iterations=1)) == 0
+    assert (runs / "t-2" / "last.pth").exists() and (runs / "t" / "last.pth").read_bytes() == before
+
+
+def test_resuming_ends_where_an_uninterrupted_training_ends(highrev: Path, runs: Path) -> None:
+    assert main([*arguments(highrev, iterations=6), "name=whole"]) == 0
+    assert main([*arguments(highrev, iterations=6), "name=parts"]) == 0
+    # back to iteration 3, as a kill would leave it
+    config = read_config(train.DEFAULT_CONFIG, [*arguments(highrev, iterations=6), "name=half"])
+    half = train.Training(config, runs / "half")
+    frames = train.open_data(config, "train")
+    for batch in train.training_batches(frames, config.data, config.train, 0, False):
+        half.step(batch)
+        if half.iteration == 3:
+            break
+    train.save_checkpoint(runs / "half" / "last.pth", half.checkpoint())
+    assert main([*arguments(highrev, iterations=6), "name=half", "--resume"]) == 0
+    whole, resumed = (load_checkpoint(runs / name / "last.pth") for name in ("whole", "half"))
+    assert resumed["iteration"] == 6
+    for key, value in whole["params"].items():
+        assert torch.equal(value, resumed["params"][key]), key
+
+
+def test_the_log_of_a_resumed_training_has_every_iteration_once(highrev: Path, runs: Path) -> None:
+    assert main(arguments(highrev, iterations=6)) == 0
+    with open(runs / "t" / "log.jsonl", "a") as file:
+        file.write('{"iteration": 8, "lo')  # cut off by a kill
+    assert main([*arguments(highrev, iterations=10), "--resume"]) == 0
+    iterations = [row["iteration"] for row in read_log(runs / "t" / "log.jsonl") if "loss" in row]
+    assert iterations == [2, 4, 6, 8, 10]
+
+
+def test_the_learning_rate_follows_half_a_cosine() -> None:
+    config = read_config(train.DEFAULT_CONFIG, ["train.iterations=100", "train.learning_rate=1.0"])
+    config.train.final_learning_rate = 0.0
+    assert [learning_rate(i, config) for i in (0, 50, 100)] == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_without_a_validation_split_the_last_checkpoint_is_the_best(
+    highrev: Path, runs: Path
+) -> None:
+    (highrev / "val").rename(highrev / "later")
+    assert main(arguments(highrev, iterations=2)) == 0
+    best, last = (load_checkpoint(runs / "t" / name) for name in ("best.pth", "last.pth"))
+    assert all(torch.equal(best["params"][key], value) for key, value in last["params"].items())
+
+
+def error(capsys: pytest.CaptureFixture[str]) -> str:
+    text = capsys.readouterr().err
+    assert "Traceback" not in text
+    return text[text.index("error:") :]
+
+
+def test_what_cannot_be_trained_is_one_error(
+    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([f"data.root={highrev}/nowhere", "data.rules=own", "name=t"]) == 1
+    assert "no such folder" in error(capsys)
+    assert main([*arguments(highrev), "train.crop=64"]) == 1
+    assert "train.crop=64 does not fit" in error(capsys)
+    assert main([*arguments(highrev), "--resume"]) in (0, 1)
+    capsys.readouterr()
+    assert main([*arguments(highrev), "name=u", "--resume"]) == 1
+    assert "leave out --resume" in error(capsys)
+    assert main(["no_such.yml"]) == 1
+    assert "no such configuration file" in error(capsys)
+    assert main([*arguments(highrev), "train.device=cuda:7"]) == 1
+    assert "device cuda:7" in error(capsys)
+    assert main(["--no-such-option"]) == 2
+
+
+def test_weights_of_another_width_are_one_error(
+    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(highrev, iterations=1)) == 0
+    weights = runs / "t" / "best.pth"
+    assert main([*arguments(highrev, iterations=1, weights=weights), "network.wf=8"]) == 1
+    assert "trained with network.wf=4, this network has network.wf=8" in error(capsys)
+    assert main(arguments(highrev, iterations=1, weights=weights)) == 0
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_damaged_image_is_one_error_and_what_was_learnt_is_kept(
+    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    damaged = highrev / "train" / "sharp" / "harbour_00012.png"
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    assert main([*arguments(highrev), f"data.workers={workers}"]) == 1
+    assert error(capsys).startswith(f"error: {damaged}: the PNG is cut off")
+    assert (runs / "t" / "last.pth").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_training(
+    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "psnr_loss", lambda stages, *_: stages[0].sum() * float("nan"))
+    assert main(arguments(highrev)) == 1
+    assert "the loss is nan at iteration 2" in error(capsys)
+    assert not (runs / "t" / "last.pth").exists()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_says_how_to_go_on(highrev: Path, tmp_path: Path, kind: int) -> None:
+    code = (
+        "import sys, pathlib; from baselines.efnet import train; "
+        f"train.RUNS = pathlib.Path({str(tmp_path / 'runs')!r}); sys.exit(train.main(sys.argv[1:]))"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        *arguments(highrev, iterations=100_000, validate_every=100_000),
+    ]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    log = tmp_path / "runs" / "t" / "log.jsonl"
+    while not read_log(log) and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(kind)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert "--resume" in errors and "stopped; go on with: bash run.sh train data.root=" in errors
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert (
+        load_checkpoint(tmp_path / "runs" / "t" / "last.pth")["iteration"] >= rows[-1]["iteration"]
+    )
