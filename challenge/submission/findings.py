@@ -1,0 +1,44 @@
+"""What a check found: one record per fault, and their listing for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+SHOWN_PER_KIND = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    `kind` groups findings of one nature ("missing", "size", …). An "error" keeps the submission
+    from being accepted or from being scored as meant; a "warning" does not.
+    """
+
+    kind: str
+    file: str
+    expected: str
+    found: str
+    fix: str
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.file}: expected {self.expected}, found {self.found}; {self.fix}"
+
+
+def listing(findings: Iterable[Finding], shown: int = SHOWN_PER_KIND) -> list[str]:
+    """One line per finding, in the order of their kinds' first appearance.
+
+    Of each kind the first `shown` are written out, the others counted.
+    """
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    lines: list[str] = []
+    for kind, group in kinds.items():
+        lines += [str(finding) for finding in group[:shown]]
+        if len(group) > shown:
+            lines.append(f"… and {len(group) - shown} more like this ({kind}: {len(group)} in all)")
+    return lines
