@@ -1,0 +1,92 @@
+"""Photographs that anyone may use, taken from the installed scikit-image, as linear light."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+
+from challenge.errors import DataError
+from challenge.images import to_uint8
+
+PUBLIC_DOMAIN = "public domain"
+CC0 = "CC0"
+LICENCES = {  # as the documentation of each function of skimage.data states it
+    "astronaut": PUBLIC_DOMAIN,  # NASA
+    "brick": CC0,
+    "camera": CC0,
+    "chelsea": CC0,
+    "coffee": CC0,
+    "grass": CC0,
+    "gravel": CC0,
+    "rocket": PUBLIC_DOMAIN,  # SpaceX
+}
+RESIZED = {"brick": 1.3, "grass": 2.0, "gravel": 2.5}
+"""What the sides of photographs with very fine detail are multiplied by."""
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear light with the primaries of BT.709 and sRGB
+
+
+def srgb_to_linear(levels: np.ndarray) -> np.ndarray:
+    """Undo the sRGB curve (IEC 61966-2-1): uint8 levels to float32 linear light in [0, 1]."""
+    v = np.arange(256) / 255.0
+    table = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+    return np.asarray(table.astype(np.float32)[levels])
+
+
+def linear_to_srgb(light: np.ndarray) -> np.ndarray:
+    """Apply the sRGB curve: linear light, clipped to [0, 1], to uint8 levels, rounded."""
+    v = np.clip(light, 0.0, 1.0)
+    curved = np.where(v <= 0.0031308, 12.92 * v, 1.055 * np.maximum(v, 1e-9) ** (1 / 2.4) - 0.055)
+    return to_uint8(curved)
+
+
+def luminance(light: np.ndarray) -> np.ndarray:
+    """What an event pixel sees of linear (..., 3) light: 0.2126 R + 0.7152 G + 0.0722 B."""
+    # Not a matrix product: its rounding may depend on the number of threads.
+    red, green, blue = (light[..., i] * np.float32(part) for i, part in enumerate(LUMINANCE))
+    return np.asarray(red + green + blue)
+
+
+def load_photograph(name: str) -> np.ndarray:
+    """Read a photograph that lies inside the installed scikit-image: no network is touched.
+
+    Returns:
+        (H, W, 3) float32 linear light in [0, 1]; a grey photograph has three equal channels.
+
+    Raises:
+        DataError: this installation does not carry it.
+    """
+    folder = Path(skimage.data.__file__).parent
+    if name not in LICENCES or not list(folder.glob(f"{name}.*")):
+        raise DataError(f"{folder}: expected the photograph {name}; install scikit-image again")
+    pixels = getattr(skimage.data, name)()
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    return resize(srgb_to_linear(pixels), RESIZED.get(name, 1.0))
+
+
+def resize(light: np.ndarray, factor: float) -> np.ndarray:
+    """Enlarge (cubic) or shrink (area mean) (H, W, 3) light, clipped to [0, 1]."""
+    if factor == 1:
+        return light
+    size = (round(light.shape[1] * factor), round(light.shape[0] * factor))
+    how = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
+    return np.clip(cv2.resize(light, size, interpolation=how), 0.0, 1.0)
+
+
+def mirror(photograph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mirror left and right, or not."""
+    return photograph[:, ::-1] if rng.random() < 0.5 else photograph
+
+
+def vary(photograph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mirror, turn by 180 degrees, exchange colours, each with even odds; tint by up to 40 %."""
+    photograph = mirror(photograph, rng)
+    if rng.random() < 0.5:
+        photograph = photograph[::-1, ::-1]
+    if rng.random() < 0.5:
+        photograph = photograph[:, :, rng.permutation(3)]
+    return photograph * rng.uniform(0.6, 1.0, 3).astype(np.float32)

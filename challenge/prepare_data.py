@@ -1,0 +1,303 @@
+"""Make the embedded data set: `bash run.sh data`."""
+
+from __future__ import annotations
+
+if __name__ == "__main__":  # run by path, in a fresh clone, with any Python
+    import pathlib
+    import sys
+
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+    from challenge import bootstrap
+
+    bootstrap.ensure_packages()
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence as Several
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import typer
+from tqdm import tqdm
+
+from challenge import REPOSITORY
+from challenge.cli import run
+from challenge.errors import ConfigError, DataError
+from challenge.files import write_json
+from challenge.photographs import LICENCES
+from challenge.simulated_highrev import (
+    GENERATOR,
+    SPLITS,
+    Request,
+    Sequence,
+    file_names,
+    plan,
+    write_sequence,
+)
+
+MANIFEST = "dataset.json"
+MADE_BY = "challenge.prepare_data"
+DEFAULT_ROOT = REPOSITORY / "data" / "mini"
+SMALLEST_SIDE, LARGEST_SIDE = 32, 4096
+
+
+def ensure(root: Path) -> None:
+    """Make the embedded data set with its default settings if there is nothing at `root`.
+
+    A folder that is already there, whoever made it, is left alone: reading it tells what is wrong
+    with it.
+    """
+    if is_absent(root):
+        print(f"{root}: not there yet; making the embedded data set (once, under a minute)")
+        make(root, Request())
+
+
+def make(root: Path, request: Request, force: bool = False, workers: int | None = None) -> bool:
+    """Make a data set at `root`, whole or not at all.
+
+    Sequences are simulated side by side; the number of workers changes no byte. The files go to a
+    temporary folder beside `root`, which is renamed at the end.
+
+    Args:
+        root: the folder to make.
+        request: all that decides the bytes.
+        force: replace a data set made here before.
+        workers: processes; None means one per core.
+
+    Returns:
+        False if this very data set was there already, and nothing was done.
+
+    Raises:
+        DataError: `root` holds something that was not made here, or, without `force`, another
+            request's data set.
+    """
+    root = root.absolute()
+    replaces = not is_absent(root)
+    if replaces:
+        manifest = read_manifest(root)
+        if not force and is_same(manifest, request):
+            return False
+        if not force:
+            raise DataError(
+                f"{root}: holds another data set than the one asked for; "
+                "add --force to replace it, or name another folder with --out",
+                differences(manifest, request),
+            )
+        refuse_strangers(root, manifest)
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        workspace = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+        try:
+            write_all(workspace / root.name, request, workers)
+            put_in_place(workspace / root.name, root, request, replaces)
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written: {error.strerror or error}") from error
+    return True
+
+
+def is_absent(root: Path) -> bool:
+    """Nothing is at `root`, or an empty folder."""
+    return not root.exists() or (root.is_dir() and not any(root.iterdir()))
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """Read what `make` noted about a data set.
+
+    Raises:
+        DataError: `root` was not made by `make`.
+    """
+    try:
+        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["made_by"] == MADE_BY:
+            return dict(manifest)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise DataError(
+        f"{root}: not empty, and not made by `bash run.sh data` (no {MANIFEST} of its own); "
+        "it is left as it is, name another folder with --out"
+    )
+
+
+def is_same(manifest: dict[str, Any], request: Request) -> bool:
+    """Whether the data set of this manifest is what the request would give."""
+    return not differences(manifest, request)
+
+
+def differences(manifest: dict[str, Any], request: Request) -> list[str]:
+    """Say in which settings the data set of this manifest differs from a request."""
+    asked = {"generator": GENERATOR, **asdict(request)}
+    there = {"generator": manifest.get("generator"), **manifest.get("request", {})}
+    return [
+        f"{name}: {there.get(name)} there, {asked.get(name)} asked for"
+        for name in sorted(asked.keys() | there.keys())
+        if there.get(name) != asked.get(name)
+    ]
+
+
+def refuse_strangers(root: Path, manifest: dict[str, Any]) -> None:
+    """Make sure that deleting `root` deletes nothing but what `make` wrote.
+
+    Raises:
+        DataError: there are other files; the first few are named.
+    """
+    try:
+        sequences = [Sequence(**entry) for entry in manifest["sequences"]]
+        ours = {MANIFEST, *(name for sequence in sequences for name in file_names(sequence))}
+    except (KeyError, TypeError):
+        ours = {MANIFEST}
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+    if strangers := sorted(found - ours):
+        raise DataError(
+            f"{root}: not replaced, since {len(strangers)} of its files were not written by "
+            "`bash run.sh data`; move them away or name another folder with --out",
+            strangers[:5],
+        )
+
+
+def write_all(folder: Path, request: Request, workers: int | None) -> None:
+    """Simulate every sequence of a request into `folder`, and write its manifest."""
+    sequences = plan(request)
+    folder.mkdir()
+    one = partial(write_sequence, folder, request=request)
+    number = min(workers or available_cores(), len(sequences))
+    bar = partial(tqdm, total=len(sequences), desc="simulating", unit="sequence")
+    if number == 1:
+        for sequence in bar(sequences):
+            one(sequence)
+    else:  # spawn: a fork would copy the locks of whoever calls, a trainer's threads among them
+        pool = ProcessPoolExecutor(number, get_context("spawn"), start_worker)
+        with pool:
+            for _ in bar(pool.map(one, sequences)):
+                pass
+    names = sorted(name for sequence in sequences for name in file_names(sequence))
+    used = {name for s in {s.split for s in sequences} for name in SPLITS[s].textures}
+    manifest = {
+        "made_by": MADE_BY,
+        "generator": GENERATOR,
+        "request": asdict(request),
+        "photographs": {name: LICENCES[name] for name in sorted(used)},
+        "source_of_photographs": "the installed scikit-image package (skimage.data)",
+        "sha256": digest(folder, names),
+        "sequences": [asdict(sequence) for sequence in sequences],
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def start_worker() -> None:
+    """Leave Ctrl-C to the parent, which then removes what was written, and keep to one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def digest(folder: Path, names: Several[str]) -> str:
+    """One SHA-256 over the names and bytes of the files, in the given order."""
+    total = hashlib.sha256()
+    for name in names:
+        content = (folder / name).read_bytes()
+        total.update(f"{name}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()
+
+
+def put_in_place(new: Path, root: Path, request: Request, replaces: bool) -> None:
+    """Rename `new` to `root`; if it `replaces` a data set, only then delete that one.
+
+    Raises:
+        OSError: something else has come to be at `root` meanwhile; what was there before is back.
+    """
+    old = root.with_name(f"{new.parent.name}.old")
+    if replaces:
+        root.rename(old)
+    try:
+        new.rename(root)
+    except OSError:
+        if replaces:
+            old.rename(root)
+        elif not is_absent(root) and is_same(read_manifest(root), request):
+            return  # another process was asked for the same at the same time, and was first
+        raise
+    if replaces:
+        shutil.rmtree(old)
+
+
+def data(
+    out: Annotated[Path, typer.Option(help="Folder to make.")] = DEFAULT_ROOT,
+    seed: Annotated[int, typer.Option(help="Another seed gives other scenes and motions.")] = 0,
+    width: Annotated[int, typer.Option(help="Picture width in pixels.")] = 320,
+    height: Annotated[int, typer.Option(help="Picture height in pixels.")] = 240,
+    frames: Annotated[int | None, typer.Option(help="Frames per sequence.")] = None,
+    sequences: Annotated[int | None, typer.Option(help="At most so many per split.")] = None,
+    train_only: Annotated[bool, typer.Option("--train-only", help="No val, no test.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what was made before.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes; default: one per core.")] = None,
+) -> None:
+    """Make a small data set in HighREV's layout: photographs, motion, a simulated event camera.
+
+    Needs no network. Full-size frames for a benchmark: bash run.sh data --out data/full --width
+    1632 --height 1224 --frames 2 --sequences 2 --train-only
+    """
+    request = Request(seed, width, height, frames, sequences, train_only)
+    check(request, workers)
+    started = time.perf_counter()
+    if not make(out, request, force, workers):
+        print(f"{out}: already there, made with these very settings; nothing to do")
+        return
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    seconds = time.perf_counter() - started
+    for split in SPLITS:
+        made = [sequence for sequence in plan(request) if sequence.split == split]
+        if made:
+            number = sum(sequence.frames for sequence in made)
+            print(f"{split}: {len(made)} sequences, {number} frames of {width}x{height}")
+    print(f"{out}: {size / 1e6:.0f} MB in {seconds:.0f} s")
+    print("next: bash run.sh train" + ("" if out == DEFAULT_ROOT else f" data.root={out}"))
+
+
+def check(request: Request, workers: int | None) -> None:
+    """Refuse what cannot be made.
+
+    Raises:
+        ConfigError: every setting that is out of range.
+    """
+    problems = [
+        f"--{name} {value}: expected {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+        for name, value in (("width", request.width), ("height", request.height))
+        if not SMALLEST_SIDE <= value <= LARGEST_SIDE
+    ]
+    counts = {"frames": request.frames, "sequences": request.sequences, "workers": workers}
+    problems += [
+        f"--{name} {value}: expected 1 or more"
+        for name, value in counts.items()
+        if value is not None and value < 1
+    ]
+    if request.seed < 0:
+        problems.append(f"--seed {request.seed}: expected 0 or more")
+    if problems:
+        raise ConfigError("the data set cannot be made", problems)
+
+
+def main(argv: Several[str] | None = None) -> int:
+    """The command line: returns the exit code."""
+    return run(data, argv, name="bash run.sh data")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
