@@ -9,7 +9,7 @@ import numpy as np
 import skimage.data
 
 from challenge.errors import DataError
-from challenge.images import to_uint8
+from challenge.light import srgb_to_linear
 
 PUBLIC_DOMAIN = "public domain"
 CC0 = "CC0"
@@ -25,29 +25,6 @@ LICENCES = {  # as the documentation of each function of skimage.data states it
 }
 RESIZED = {"brick": 1.3, "grass": 2.0, "gravel": 2.5}
 """What the sides of photographs with very fine detail are multiplied by."""
-
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear light with the primaries of BT.709 and sRGB
-
-
-def srgb_to_linear(levels: np.ndarray) -> np.ndarray:
-    """Undo the sRGB curve (IEC 61966-2-1): uint8 levels to float32 linear light in [0, 1]."""
-    v = np.arange(256) / 255.0
-    table = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
-    return np.asarray(table.astype(np.float32)[levels])
-
-
-def linear_to_srgb(light: np.ndarray) -> np.ndarray:
-    """Apply the sRGB curve: linear light, clipped to [0, 1], to uint8 levels, rounded."""
-    v = np.clip(light, 0.0, 1.0)
-    curved = np.where(v <= 0.0031308, 12.92 * v, 1.055 * np.maximum(v, 1e-9) ** (1 / 2.4) - 0.055)
-    return to_uint8(curved)
-
-
-def luminance(light: np.ndarray) -> np.ndarray:
-    """What an event pixel sees of linear (..., 3) light: 0.2126 R + 0.7152 G + 0.0722 B."""
-    # Not a matrix product: its rounding may depend on the number of threads.
-    red, green, blue = (light[..., i] * np.float32(part) for i, part in enumerate(LUMINANCE))
-    return np.asarray(red + green + blue)
 
 
 def load_photograph(name: str) -> np.ndarray:

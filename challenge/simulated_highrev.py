@@ -10,7 +10,7 @@ import numpy as np
 
 from challenge.events import Events
 from challenge.images import write_png
-from challenge.photographs import linear_to_srgb, luminance
+from challenge.light import linear_to_srgb, luminance
 from challenge.scenes import EXPOSURE_US, SPEEDS, Scene, draw_scene, render
 from challenge.simulate import Sensor, SensorState, draw_thresholds, simulate_events, watching
 

@@ -35,7 +35,8 @@ def event_picture(voxel: np.ndarray) -> np.ndarray:
     total = voxel.sum(axis=0)
     strength = np.clip(np.abs(voxel).sum(axis=0) / SATURATED, 0.0, 1.0)[:, :, None]
     colour = np.where(total[:, :, None] >= 0, (0.0, 70.0, 255.0), (255.0, 30.0, 0.0))
-    return np.round(255.0 + strength * (colour - 255.0)).astype(np.uint8)
+    picture: np.ndarray = np.round(255.0 + strength * (colour - 255.0))
+    return picture.astype(np.uint8)
 
 
 def side_by_side(panels: dict[str, np.ndarray], columns: int = 5) -> np.ndarray:

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from challenge.events import check_on_sensor
+from challenge.light import linear_to_srgb, luminance, srgb_to_linear
 from challenge.sample import Sample
 
 THRESHOLDS = tuple(np.round(np.arange(0.04, 0.81, 0.02), 2))
@@ -113,22 +114,6 @@ def blur_factor(stairs: Stairs, threshold: float) -> np.ndarray:
     return (1.0 + excess).reshape(stairs.height, stairs.width)
 
 
-def to_linear(image: np.ndarray) -> np.ndarray:
-    """8-bit sRGB to linear intensity in [0, 1], float64, same shape (IEC 61966-2-1)."""
-    level = np.arange(256) / 255.0
-    table = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-    linear: np.ndarray = table[image]
-    return linear
-
-
-def to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear intensity to sRGB, both in [0, 1] and clipped to it (IEC 61966-2-1)."""
-    clipped = np.clip(linear, 0.0, 1.0)
-    gamma = 1.055 * clipped ** (1 / 2.4) - 0.055
-    srgb: np.ndarray = np.where(clipped <= 0.0031308, clipped * 12.92, gamma)
-    return srgb
-
-
 def deblur(blurry: np.ndarray, stairs: Stairs, threshold: float) -> np.ndarray:
     """Restore the middle of the exposure.
 
@@ -138,10 +123,10 @@ def deblur(blurry: np.ndarray, stairs: Stairs, threshold: float) -> np.ndarray:
         threshold: contrast threshold c in log intensity.
 
     Returns:
-        (H, W, 3) float64 sRGB in [0, 1].
+        (H, W, 3) uint8 sRGB.
     """
     factor = blur_factor(stairs, threshold)[:, :, None]
-    return to_srgb((to_linear(blurry) + BLACK) / factor - BLACK)
+    return linear_to_srgb((srgb_to_linear(blurry) + BLACK) / factor - BLACK)
 
 
 def find_threshold(samples: Iterable[Sample]) -> float:
@@ -175,7 +160,7 @@ def trail_gradients(sample: Sample) -> np.ndarray:
     activity = _smooth(np.bincount(stairs.pixel, weight, size).reshape(shape))
     activity_near = _smooth(np.bincount(stairs.pixel, near, size).reshape(shape))
     trail = (activity > 0.5) & (activity_near < 0.3 * (2 * NEAR_MIDDLE) * activity)
-    log_blurry = np.log(to_linear(sample.blurry).mean(axis=2) + BLACK)
+    log_blurry = np.log(luminance(srgb_to_linear(sample.blurry)) + BLACK)
     sums = []
     for threshold in THRESHOLDS:
         rows, columns = np.gradient(_smooth(log_blurry - np.log(blur_factor(stairs, threshold))))

@@ -8,7 +8,6 @@ import numpy as np
 
 from baselines.edi.edi import deblur, find_threshold, stairs_of
 from challenge.datasets import Dataset
-from challenge.images import to_uint8
 from challenge.sample import Sample
 
 FRAMES_LOOKED_AT = 8
@@ -25,7 +24,7 @@ class Edi:
         self.description = f"event double integral, contrast threshold {threshold:.2f}, no learning"
 
     def __call__(self, sample: Sample) -> np.ndarray:
-        return to_uint8(deblur(sample.blurry, stairs_of(sample), self.threshold))
+        return deblur(sample.blurry, stairs_of(sample), self.threshold)
 
 
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> Edi:

@@ -14,13 +14,8 @@ import pytest
 from challenge import prepare_data
 from challenge.errors import DataError
 from challenge.images import read_png
-from challenge.photographs import (
-    LICENCES,
-    linear_to_srgb,
-    load_photograph,
-    luminance,
-    srgb_to_linear,
-)
+from challenge.light import linear_to_srgb, luminance, srgb_to_linear
+from challenge.photographs import LICENCES, load_photograph
 from challenge.prepare_data import DEFAULT_ROOT, MANIFEST, ensure, main, make
 from challenge.scenes import (
     EXPOSURE_US,
