@@ -27,6 +27,8 @@ class Events:
     p: np.ndarray
 
     def __post_init__(self) -> None:
+        for name in "xytp":
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
         shapes = {name: np.shape(getattr(self, name)) for name in "xytp"}
         if len(set(shapes.values())) != 1 or len(shapes["x"]) != 1:
             raise DataError(f"events: expected four (N,) arrays of one length, found {shapes}")

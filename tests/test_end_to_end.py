@@ -26,8 +26,7 @@ QUICK = ["network.wf=4", "train.iterations=4", "train.crop=16", "train.batch=2",
 
 @pytest.fixture()
 def kit(tmp_path: Path) -> Path:
-    """A copy of the kit in a folder with a space in its name, without data, runs and submissions.
-    """
+    """A copy of the kit in a folder with a space in its name, without data and results."""
     copy = tmp_path / "a kit"
     copy.mkdir()
     for part in PARTS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from challenge.datasets.highrev import HighRevRaw
 from challenge.datasets.highrev_voxel import HighRevVoxel
 from challenge.errors import ConfigError
@@ -22,6 +24,8 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample: ...
+
+    def read_images(self, frame: str) -> tuple[np.ndarray, np.ndarray | None]: ...
 
     def sharp_folder(self) -> Path: ...
 

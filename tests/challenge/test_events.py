@@ -20,6 +20,10 @@ def test_arrays_of_different_length_are_refused() -> None:
         events([1, 2], [1], [1], [1])
 
 
+def test_lists_are_read_as_arrays() -> None:
+    assert Events(x=[1], y=[2], t=[3], p=[0]).sign.tolist() == [-1.0]  # type: ignore[arg-type]
+
+
 def test_column_vectors_are_refused() -> None:
     with pytest.raises(DataError, match="one length"):
         Events(**{name: np.zeros((3, 1)) for name in "xytp"})

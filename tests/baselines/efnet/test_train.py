@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.efnet import train
+from baselines.efnet import train, trainer
 from baselines.efnet.checkpoint import load_checkpoint
-from baselines.efnet.train import learning_rate, main, read_config
+from baselines.efnet.train import main, read_config
+from baselines.efnet.trainer import learning_rate
 from baselines.efnet.training_log import read_log
 from challenge import REPOSITORY
 from challenge.images import png_size
@@ -86,13 +87,13 @@ def test_resuming_ends_where_an_uninterrupted_training_ends(highrev: Path, runs:
     assert main([*arguments(highrev, iterations=6), "name=parts"]) == 0
     # back to iteration 3, as a kill would leave it
     config = read_config(train.DEFAULT_CONFIG, [*arguments(highrev, iterations=6), "name=half"])
-    half = train.Training(config, runs / "half")
+    half = trainer.Training(config, runs / "half")
     frames = train.open_data(config, "train")
-    for batch in train.training_batches(frames, config.data, config.train, 0, False):
+    for batch in trainer.training_batches(frames, config.data, config.train, 0, False):
         half.step(batch)
         if half.iteration == 3:
             break
-    train.save_checkpoint(runs / "half" / "last.pth", half.checkpoint())
+    trainer.save_checkpoint(runs / "half" / "last.pth", half.checkpoint())
     assert main([*arguments(highrev, iterations=6), "name=half", "--resume"]) == 0
     whole, resumed = (load_checkpoint(runs / name / "last.pth") for name in ("whole", "half"))
     assert resumed["iteration"] == 6
@@ -172,7 +173,7 @@ def test_a_damaged_image_is_one_error_and_what_was_learnt_is_kept(
 def test_a_loss_that_is_no_number_stops_the_training(
     highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "psnr_loss", lambda stages, *_: stages[0].sum() * float("nan"))
+    monkeypatch.setattr(trainer, "psnr_loss", lambda stages, *_: stages[0].sum() * float("nan"))
     assert main(arguments(highrev)) == 1
     assert "the loss is nan at iteration 2" in error(capsys)
     assert not (runs / "t" / "last.pth").exists()
