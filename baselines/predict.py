@@ -25,7 +25,7 @@ import yaml
 from tqdm import tqdm
 
 from baselines.restorer import Restorer, load_restorer
-from challenge import REPOSITORY, cli
+from challenge import REPOSITORY, cli, prepare_data
 from challenge.datasets import Dataset, open_split
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import kit_path, sha256
@@ -247,7 +247,8 @@ def command(
     elif config:
         source = source_of(config)
     else:
-        source = Source(root=REPOSITORY / "data" / "mini", rules=rules or "mini")
+        prepare_data.ensure(prepare_data.DEFAULT_ROOT)
+        source = Source(root=prepare_data.DEFAULT_ROOT, rules=rules or "mini")
     splits = split or [part for part in ("val", "test") if (source.root / part).is_dir()]
     if not splits:
         raise DataError(

@@ -85,7 +85,7 @@ def test_a_verb_passes_its_arguments_on_from_the_callers_folder(
 
 
 def test_score_makes_the_references_first_but_not_for_its_help(kit: Path) -> None:
-    assert "[-m][baselines.predict][--references]\n" in call(kit, "score").stdout
+    assert "[-m][baselines.references]\n" in call(kit, "score").stdout
     assert "references" not in call(kit, "score", "--help").stdout
 
 
@@ -105,8 +105,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
     kit: Path, arguments: tuple[str, ...]
 ) -> None:
     done = call(kit, *arguments, active=False)
-    order = ["setup", "data", "train", "predict", "score", "leaderboard", "submit", "test"]
-    order += ["lint", "doctor"]
+    order = ["setup", "data", "train", "predict", "score", "leaderboard", "show", "submit"]
+    order += ["test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

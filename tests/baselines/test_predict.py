@@ -147,7 +147,7 @@ def test_a_folder_made_elsewhere_is_never_replaced(
     [
         ([], "nothing trained yet"),
         (["nobody"], "no best.pth there; trained runs: none"),
-        (["--baseline", "edo"], "expected one of blurry, edi, efnet"),
+        (["--baseline", "edo", "--data", "{data}"], "expected one of blurry, edi, efnet"),
         (["--baseline", "edi", "--data", "nowhere"], "no val/ and no test/"),
         (["--baseline", "edi", "--data", "{data}", "--split", "tset"], "tset: no such folder"),
         (["--checkpoint", "nothing.pth", "--data", "{data}"], "no such checkpoint"),
