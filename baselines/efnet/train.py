@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 from omegaconf import OmegaConf
 
+from baselines.efnet.batches import Crops
 from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.device import device_name
@@ -72,6 +73,7 @@ def start(config: Config, resume: bool) -> Path:
     elif config.train.weights:
         weights = kit_path(config.train.weights)
         load_weights(training.network, load_checkpoint(weights)["params"], weights)
+    Crops(frames, config.data, config.train)[0]  # what cannot be cut is refused before work starts
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yml", OmegaConf.to_yaml(OmegaConf.structured(config)))
     introduce(training, len(frames), valid)
@@ -108,6 +110,12 @@ def introduce(training: Training, frames: int, valid: Dataset | None) -> None:
         print("no sharp validation images: nothing is validated, best.pth is the last checkpoint")
 
 
+def find_config(path: str) -> Path:
+    """A configuration file by its path, or by its name in the kit's `configs/`."""
+    given = kit_path(path)
+    return given if given.exists() else DEFAULT_CONFIG.parent / given.name
+
+
 def command(
     arguments: Annotated[
         list[str] | None, typer.Argument(help="a configuration file, then overrides: key=value")
@@ -119,7 +127,7 @@ def command(
     Example: bash run.sh train configs/efnet_highrev_raw.yml data.root=/data/HighREV train.batch=8
     """
     words = list(arguments or [])
-    path = kit_path(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
+    path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
     for stop in (signal.SIGINT, signal.SIGTERM):  # schedulers send SIGTERM
         signal.signal(stop, signal.default_int_handler)

@@ -79,7 +79,7 @@ def test_what_is_no_checkpoint_is_one_sentence(tmp_path: Path, kind: str) -> Non
         save_checkpoint(path, {"params": EFNet(wf=4).state_dict()})
         path.write_bytes(path.read_bytes()[:5000])
     elif kind == "text":
-        path.write_text("not a checkpoint")
+        path.write_text("name:x:0:0:text of colons\n")
     elif kind == "list":
         torch.save([1, 2], path)
     elif kind == "another network":

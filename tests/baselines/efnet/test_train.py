@@ -138,12 +138,11 @@ def test_what_cannot_be_trained_is_one_error(
     assert "no such folder" in error(capsys)
     assert main([*arguments(highrev), "train.crop=64"]) == 1
     assert "train.crop=64 does not fit" in error(capsys)
-    assert main([*arguments(highrev), "--resume"]) in (0, 1)
-    capsys.readouterr()
+    assert not (runs / "t").exists()
     assert main([*arguments(highrev), "name=u", "--resume"]) == 1
     assert "leave out --resume" in error(capsys)
     assert main(["no_such.yml"]) == 1
-    assert "no such configuration file" in error(capsys)
+    assert "no such configuration file; there are" in error(capsys)
     assert main([*arguments(highrev), "train.device=cuda:7"]) == 1
     assert "device cuda:7" in error(capsys)
     assert main(["--no-such-option"]) == 2
