@@ -11,6 +11,7 @@ data         make the embedded data set, data/mini
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with the references `blurry` and `edi`
+weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
 show         one frame as every run restored it, side by side: [FRAME]
 submit       check a run, and pack it into a zip for the server
@@ -180,6 +181,7 @@ case "$verb" in
     fi
     exec "$python" -m leaderboard "$@"
     ;;
+  weights) script challenge/get_weights.py "$@" ;;
   show) module leaderboard.picture "$@" ;;
   submit) script challenge/make_submission.py "$@" ;;
   test | lint)

@@ -24,24 +24,26 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from challenge import cli, run_record
 from challenge.errors import ChallengeError, ConfigError, DataError, SubmissionError
 from challenge.files import kit_path
 from challenge.rules import RULES_FOLDER, Rules, load_rules
 from challenge.run_record import RunRecord, find_runs, load_record
-from challenge.scoring.profiles import PROFILES, find_profile
+from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras, why_empty
+from challenge.scoring.profiles import PROFILES, Profile, find_profile
 from challenge.scoring.score import (
     SCORES_FILE,
     TABLE_FILE,
     Scores,
     current_scores,
-    gains,
     load_scores,
     score_folder,
 )
+from challenge.scoring.score_table import print_scores
 
+CACHES = ".cache"
+"""Folder in `submissions` with the values of each pair that was scored."""
 WITHHELD = (
     "the sharp images of a test split are withheld: upload the zip "
     "(python challenge/make_submission.py)"
@@ -56,6 +58,14 @@ class Target:
     record: RunRecord
     sharp: Path
     profile: str
+    profiles: Mapping[str, Profile]
+    extras: Sequence[Extra] = ()
+
+    def current(self) -> Scores | None:
+        """The kept scores, if they are of the images that lie there now, and hold every figure."""
+        kept = current_scores(self.folder, self.sharp, self.profiles)
+        wanted = {extra.column for extra in self.extras}
+        return kept if kept is not None and wanted <= kept.extra.keys() else None
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,8 @@ class Choice:
     data: Path | None = None
     split: str | None = None
     profile: str | None = None
+    extras: Sequence[Extra] = ()
+    no_lpips: str = ""  # why LPIPS is not among them
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,18 +108,20 @@ def score(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: one per core]")
     ] = None,
+    lpips: Annotated[
+        LpipsChoice,
+        typer.Option(help="auto: alex, where `bash run.sh weights` has been called. vgg is slow."),
+    ] = LpipsChoice.auto,
 ) -> None:
     """Score predictions against the sharp images, under every metric profile.
 
     Example: bash run.sh score submissions/highrev/val/efnet_highrev_raw --profile ntire_y
     """
-    if profile is not None:
-        find_profile(profile)
     if sharp is not None and data is not None:
         raise ConfigError("--sharp names the sharp images, --data where to look for them: give one")
     if every and folder is not None:
         raise ConfigError(f"--all scores every run: leave {folder} or --all out")
-    choice = Choice(sharp, data, split, profile)
+    choice = Choice(sharp, data, split, profile, lpips_extras(lpips), why_empty(lpips))
     console = Console(highlight=False)
     if every:
         _score_all(choice, workers, console)
@@ -115,7 +129,7 @@ def score(
     target = _target(folder, choice) if folder else _latest(choice)
     scores = _score(target, workers)
     reference = _score_references(target, workers)
-    print_scores(scores, reference, console)
+    print_scores(scores, reference, console, target.profiles, choice.no_lpips)
     print(f"wrote {target.folder / SCORES_FILE}")
     print(f"wrote {target.folder / TABLE_FILE}")
     if target.record.reference:
@@ -125,35 +139,17 @@ def score(
         print(f"next: python challenge/make_submission.py{named}, bash run.sh leaderboard")
 
 
-def print_scores(scores: Scores, blurry: Scores | None, console: Console) -> None:
-    """Print one table: a row per sequence, the mean over all frames, the gain over the input."""
-    where = "/".join(part for part in (scores.challenge, scores.split, scores.run) if part)
-    table = Table(title=f"{where}: {scores.frames} images", title_justify="left")
-    table.add_column("sequence")
-    for name in PROFILES:
-        ranks = name == scores.profile
-        head = f"{name}{' *' if ranks else ''}\ndB / SSIM"
-        table.add_column(head, justify="right", no_wrap=True, style="bold" if ranks else "")
-    for sequence, means in scores.sequences.items():
-        table.add_row(sequence, *_cells(means, ""))
-    table.add_section()
-    table.add_row("mean", *_cells(scores.means, ""))
-    gain = gains(scores, blurry) if blurry else None
-    if gain is not None:
-        table.add_row("gain over blurry", *_cells(gain, "+"))
-    console.print(table)
-    console.print(f"* {scores.profile} ranks: {PROFILES[scores.profile].description}.")
-    console.print("LPIPS is not scored: it needs pretrained weights.")
-
-
-def _cells(means: Mapping[str, Mapping[str, float]], sign: str) -> list[str]:
-    return [
-        f"{means[name]['psnr']:{sign}.3f} / {means[name]['ssim']:{sign}.4f}" for name in PROFILES
-    ]
-
-
 def _score(target: Target, workers: int | None) -> Scores:
-    return score_folder(target.folder, target.sharp, target.record, target.profile, workers)
+    return score_folder(
+        target.folder,
+        target.sharp,
+        target.record,
+        target.profile,
+        workers,
+        profiles=target.profiles,
+        caches=run_record.SUBMISSIONS / CACHES,
+        extras=target.extras,
+    )
 
 
 def _score_references(target: Target, workers: int | None) -> Scores | None:
@@ -167,8 +163,9 @@ def _score_references(target: Target, workers: int | None) -> Scores | None:
             continue
         try:
             record = load_record(folder)
-            if record.reference and current_scores(folder, target.sharp) is None:
-                _score(Target(folder, record, target.sharp, target.profile), workers)
+            beside = dataclasses.replace(target, folder=folder, record=record)
+            if record.reference and beside.current() is None:
+                _score(beside, workers)
         except ChallengeError as error:
             print(f"warning: reference {folder.name} not scored: {error}", file=sys.stderr)
     blurry = target.folder.resolve().parent / "blurry"
@@ -184,14 +181,15 @@ def _score_all(choice: Choice, workers: int | None, console: Console) -> None:
     for folder in runs:
         try:
             target = _target(folder, choice)
-            if current_scores(folder, target.sharp):
+            if target.current():
                 current += 1
                 continue
             scores = _score(target, workers)
         except ChallengeError as error:
             problems.append(str(error).replace("\n", "\n  "))
             continue
-        print_scores(scores, load_scores(folder.parent / "blurry"), console)
+        blurry = load_scores(folder.parent / "blurry")
+        print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
         print(f"wrote {folder / SCORES_FILE}, {folder / TABLE_FILE}")
     if current:
         print(f"{current} of {len(runs)} runs had current scores already")
@@ -258,7 +256,10 @@ def _target(folder: Path, choice: Choice) -> Target:
         if record.split == "test" and choice.sharp is None:
             fix = f"{WITHHELD}, or give --sharp DIR"
         raise DataError(f"{sharp}: no such folder; {fix}")
-    return Target(folder, record, sharp, choice.profile or _rules(record).profile)
+    rules = _rules(record)
+    profile = choice.profile or rules.profile
+    find_profile(profile, rules.all_profiles)
+    return Target(folder, record, sharp, profile, rules.all_profiles, choice.extras)
 
 
 def _sharp(record: RunRecord, choice: Choice) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Scores:
     means: Metrics
     sequences: dict[str, Metrics]
     sharp_sha256: str | None  # of the sharp images' names and bytes
+    extra: dict[str, float] = field(default_factory=dict)  # means beside the profiles: lpips_alex
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _scores(values: Any) -> Scores:
     if sharp is not None and not isinstance(sharp, str):
         raise ValueError(f"sharp_sha256 is {sharp!r}, not text")
     sequences = {name: _metrics(each) for name, each in values["sequences"].items()}
-    return Scores(profile, frames, means, sequences, sharp)
+    return Scores(profile, frames, means, sequences, sharp, _extra(values.get("extra")))
 
 
 def _metrics(values: Any) -> Metrics:
@@ -122,6 +123,15 @@ def _metrics(values: Any) -> Metrics:
             raise ValueError(f"{profile} lacks psnr or ssim")
         metrics[profile] = {name: float(number) for name, number in known.items()}
     return metrics
+
+
+def _extra(values: Any) -> dict[str, float]:
+    """Column -> mean; a scorer that knows of none writes none."""
+    figures = dict(values or {})
+    for name, number in figures.items():
+        if not _is_number(number):
+            raise ValueError(f"extra {name} is {number!r}, not a finite number")
+    return {name: float(number) for name, number in figures.items()}
 
 
 def _checked(record: RunRecord) -> tuple[RunRecord, list[str]]:

@@ -51,7 +51,7 @@ def markdown(boards: Sequence[Board]) -> str:
 
 
 def main_columns(board: Board) -> pd.DataFrame:
-    """The essential columns as text, units in the headers, `*` at the best psnr and ssim."""
+    """The essential columns as text, units in the headers, `*` at the best psnr, ssim and lpips."""
     table = board.table
     name = table["run"].where(~table["reference"].astype(bool), table["run"] + " (ref)")
     return pd.DataFrame(
@@ -59,6 +59,7 @@ def main_columns(board: Board) -> pd.DataFrame:
             "run": name,
             "PSNR [dB]": _numbers(table["psnr"], "{:.2f}", best=True),
             "SSIM": _numbers(table["ssim"], "{:.4f}", best=True),
+            **{name: _numbers(table[name], "{:.4f}", True, lowest=True) for name in board.extras},
             "gain [dB]": _numbers(table["gain_db"], "{:+.2f}"),
             "s/image": _numbers(table["runtime_per_image_s"], "{:.3g}"),
             "params": table["parameters"].map(_count),
@@ -82,9 +83,11 @@ def _title(board: Board) -> str:
     return f"{board.challenge} / {board.split}: {counts} frames, profile {board.profile}"
 
 
-def _numbers(column: pd.Series, style: str, best: bool = False) -> pd.Series:
-    """Numbers as text; with `best` the largest gets a `*` (all of them, if several are equal)."""
-    top = column.max() if best and column.notna().sum() > 1 else None
+def _numbers(column: pd.Series, style: str, best: bool = False, lowest: bool = False) -> pd.Series:
+    """Numbers as text; with `best` the largest (or `lowest`) gets a `*`; equal ones all do."""
+    top = None
+    if best and column.notna().sum() > 1:
+        top = column.min() if lowest else column.max()
 
     def text(value: float) -> str:
         number = UNKNOWN if math.isnan(value) else style.format(value)
@@ -109,7 +112,7 @@ def _rich(columns: pd.DataFrame) -> Table:
     for position, header in enumerate(columns.columns):
         is_text = position == 0 or header == "device"
         justify: Literal["left", "right"] = "left" if is_text else "right"
-        whole = header in NEVER_FOLDED
+        whole = header in NEVER_FOLDED or str(header).startswith("lpips_")
         table.add_column(Text(str(header)), justify=justify, overflow="fold", no_wrap=whole)
     for row in columns.itertuples(index=False):
         table.add_row(*(_marked(str(cell)) for cell in row))

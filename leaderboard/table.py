@@ -25,6 +25,7 @@ class Board:
         profile: the metric profile of psnr and ssim.
         table: one row per scored run; the columns are those of `build_boards`.
         sequences: names of the sequences, sorted.
+        extras: the columns beside the profiles, say lpips_alex, sorted; lower is better there.
         warnings: why rows of this table may not be compared.
         notes: runs not scored yet, reference rows that are missing, what the table can decide.
     """
@@ -34,6 +35,7 @@ class Board:
     profile: str
     table: pd.DataFrame
     sequences: list[str]
+    extras: list[str]
     warnings: list[str]
     notes: list[str]
 
@@ -43,7 +45,8 @@ def build_boards(runs: Sequence[Run], profile: str | None = None) -> list[Board]
 
     Columns: run; psnr [dB] and ssim of `profile` (None: the configured one in scores.json);
     gain_db, the psnr above the row `blurry` of the same sharp images; challenge; split; frames;
-    profile; `<other>_psnr` and `<other>_ssim` of the other profiles; `psnr_<sequence>`;
+    profile; `<other>_psnr` and `<other>_ssim` of the other profiles; what any run has beside the
+    profiles (lpips_alex), empty for a run without; `psnr_<sequence>`;
     runtime_per_image_s; device; parameters; baseline; commit; reference; created.
 
     Raises:
@@ -97,14 +100,16 @@ def _board(runs: list[Run], asked: str | None) -> Board:
             f"shown is {profile}, that of the newest run"
         )
     sequences = sorted({name for _, scores in scored for name in scores.sequences})
-    table = _table(scored, profile, sequences)
+    extras = sorted({name for _, scores in scored for name in scores.extra})
+    table = _table(scored, profile, sequences, extras)
     notes = [*_unscored(runs, profile), *_missing_references(scored)]
     notes += [decision_note(len(sequences))] if sequences else []
-    return Board(runs[0].challenge, runs[0].split, profile, table, sequences, warnings, notes)
+    place = runs[0].challenge, runs[0].split
+    return Board(*place, profile, table, sequences, extras, warnings, notes)
 
 
 def _table(
-    scored: list[tuple[Run, Scores]], profile: str, sequences: Sequence[str]
+    scored: list[tuple[Run, Scores]], profile: str, sequences: Sequence[str], extras: Sequence[str]
 ) -> pd.DataFrame:
     others = sorted({name for _, scores in scored for name in scores.means} - {profile})
     floors = {
@@ -129,6 +134,7 @@ def _table(
         for other in others:
             for metric in ("psnr", "ssim"):
                 row[f"{other}_{metric}"] = scores.means.get(other, {}).get(metric)
+        row |= {name: scores.extra.get(name) for name in extras}
         for sequence in sequences:
             figures = scores.sequences.get(sequence, {}).get(profile, {})
             row[SEQUENCE_PREFIX + sequence] = figures.get("psnr")
@@ -140,7 +146,7 @@ def _table(
         for name in table.columns
         if name.endswith(("psnr", "ssim")) or name.startswith(SEQUENCE_PREFIX)
     ]
-    numbers += ["gain_db", "runtime_per_image_s"]
+    numbers += [*extras, "gain_db", "runtime_per_image_s"]
     table = table.astype({name: "float64" for name in numbers} | {"parameters": "Int64"})
     return table.sort_values("psnr", ascending=False, kind="stable", ignore_index=True)
 

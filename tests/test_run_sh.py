@@ -70,6 +70,7 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
         ("train", ["-m", "baselines.efnet.train"]),
         ("predict", ["-m", "baselines.predict"]),
         ("score", ["{kit}/challenge/score_predictions.py"]),
+        ("weights", ["{kit}/challenge/get_weights.py"]),
         ("leaderboard", ["-m", "leaderboard"]),
         ("submit", ["{kit}/challenge/make_submission.py"]),
     ],
@@ -105,8 +106,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
     kit: Path, arguments: tuple[str, ...]
 ) -> None:
     done = call(kit, *arguments, active=False)
-    order = ["setup", "data", "train", "predict", "score", "leaderboard", "show", "submit"]
-    order += ["test", "lint", "doctor"]
+    order = ["setup", "data", "train", "predict", "score", "weights", "leaderboard"]
+    order += ["show", "submit", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

@@ -62,7 +62,8 @@ def run_folder(name: str, resume: bool) -> Path:
 def start(config: Config, resume: bool) -> Path:
     """Train as configured, from iteration 0 or from `last.pth`; returns the run's folder."""
     folder = run_folder(config.name, resume)
-    profile = load_rules(Path(config.data.rules)).profile
+    rules = load_rules(Path(config.data.rules))
+    profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
     if not frames.has_sharp:
         raise DataError(f"{frames.sharp_folder()}: no such folder; training needs sharp images")
@@ -83,10 +84,9 @@ def start(config: Config, resume: bool) -> Path:
         return folder
     train(training, frames, lambda: validate(training.restorer(), valid, profile, folder / "val"))
     assert training.best_psnr is not None
-    blurry, gain = blurry_scores(valid, profile).psnr, training.best_psnr
-    print(
-        f"val PSNR {gain:.2f} dB, blurry input {blurry:.2f} dB: {gain - blurry:+.2f} dB ({profile})"
-    )
+    best, blurry = training.best_psnr, blurry_scores(valid, profile).psnr
+    gain = f"{best - blurry:+.2f} dB ({profile.name})"
+    print(f"val PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
     return folder
 
 

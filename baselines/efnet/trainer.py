@@ -30,7 +30,7 @@ from baselines.restorer import Restorer
 from challenge.datasets import Dataset
 from challenge.errors import ChallengeError, DataError
 from challenge.images import read_png, write_png
-from challenge.scoring.profiles import score_pair
+from challenge.scoring.profiles import Profile, score_pair
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ def learning_rate(iteration: int, config: Config) -> float:
     return last + (first - last) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
-def validate(restorer: Restorer, dataset: Dataset, profile: str, folder: Path) -> Scores:
+def validate(restorer: Restorer, dataset: Dataset, profile: Profile, folder: Path) -> Scores:
     """Restore every frame, write it as PNG to `folder`, and score what was written.
 
     Args:
@@ -67,7 +67,7 @@ def validate(restorer: Restorer, dataset: Dataset, profile: str, folder: Path) -
     return mean_scores(rows)
 
 
-def blurry_scores(dataset: Dataset, profile: str) -> Scores:
+def blurry_scores(dataset: Dataset, profile: Profile) -> Scores:
     """The scores of the input itself; events are not read."""
     rows = []
     for frame in dataset.frames:

@@ -9,6 +9,7 @@ a black prediction scores 48 dB less than it should.
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from challenge.scoring.ssim import gaussian_window, mean_ssim, replicated_mixing
 PEAK = 255.0
 K1, K2 = 0.01, 0.03
 STRIP = 1 << 16
-"""Values of one strip of `psnr`: its buffers stay in the cache, its sums below 2^32."""
+"""Values of one strip of `psnr` in NumPy: its buffers stay in the cache, its sums below 2^32."""
 
 GAUSSIAN = gaussian_window(sigma=1.5, reach=5)
 MIXING = replicated_mixing(GAUSSIAN, channels=3)
@@ -167,6 +168,20 @@ def _check(prediction: np.ndarray, sharp: np.ndarray, smallest: int = 1) -> None
 
 def _squared_error(first: np.ndarray, second: np.ndarray) -> int:
     """The exact sum of (first - second)^2.
+
+    OpenCV does it if the program has loaded it (to read PNGs, say), else NumPy: both add integers
+    and give the same one, but OpenCV needs a quarter of the time.
+    """
+    opencv = sys.modules.get("cv2")
+    if opencv is None or not hasattr(opencv, "norm"):
+        return _squared_error_by_numpy(first, second)
+    first, second = np.ascontiguousarray(first), np.ascontiguousarray(second)
+    total: float = opencv.norm(first, second, opencv.NORM_L2SQR)
+    return round(total)
+
+
+def _squared_error_by_numpy(first: np.ndarray, second: np.ndarray) -> int:
+    """The same in NumPy alone.
 
     A square has 16 bits: two of them, added up as one 32-bit number, give low + 65536 * high modulo
     2^32; the sum of the high halves then tells the low one. That is faster than any wider type.

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import multiprocessing
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +12,29 @@ import pandas as pd
 from tqdm import tqdm
 
 from challenge.errors import ConfigError, DataError
-from challenge.files import sha256, write_json, write_whole
-from challenge.images import png_size, read_png
+from challenge.files import write_json, write_whole
 from challenge.run_record import RunRecord
 from challenge.sample import sequence_of
-from challenge.scoring.profiles import PROFILES, find_profile, score_pair
-from challenge.submission import Expected, Finding, listing
-from challenge.submission.names import check_names
+from challenge.scoring.cache import ScoreCache, Values, cache_file, pair_key
+from challenge.scoring.extra import Extra, compute_extras
+from challenge.scoring.pairs import (
+    Job,
+    Pair,
+    compute_pairs,
+    cores,
+    find_pairs,
+    find_pngs,
+    folder_sha256,
+    hash_files,
+    shortened,
+)
+from challenge.scoring.profiles import (
+    PROFILES,
+    Profile,
+    find_profile,
+    profiles_sha256,
+    report,
+)
 
 SCORES_FILE, TABLE_FILE = "scores.json", "per_image.csv"
 SERIAL_PIXELS = 16_000_000
@@ -34,21 +45,11 @@ Means = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One frame: the prediction and what it should have been."""
-
-    frame: str
-    prediction: Path
-    sharp: Path
-    pixels: int
-
-
-@dataclass(frozen=True)
 class Scores:
     """What `scores.json` holds. All numbers are finite.
 
-    `means` are means over all frames, not over sequences. The hashes say which images were scored:
-    a file is out of date as soon as one of them differs.
+    `means` are means over all frames, not over sequences. The hashes say which images were scored,
+    and by which metrics: a file is out of date as soon as one of them differs.
     """
 
     run: str
@@ -60,6 +61,9 @@ class Scores:
     sequences: dict[str, Means]
     predictions_sha256: str
     sharp_sha256: str
+    profiles_sha256: str
+    extra: dict[str, float] = field(default_factory=dict)  # mean of each figure beside the profiles
+    extra_sequences: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def score_folder(
@@ -69,11 +73,14 @@ def score_folder(
     profile: str,
     workers: int | None = None,
     progress: bool = True,
+    profiles: Mapping[str, Profile] = PROFILES,
+    caches: Path | None = None,
+    extras: Sequence[Extra] = (),
 ) -> Scores:
     """Score every image under every profile; write `scores.json` and `per_image.csv` into `folder`.
 
-    Images are matched by name, never by order. Nothing is written unless every image could be
-    scored.
+    Images are matched by name, never by order. Nothing is written into `folder` unless every image
+    could be scored.
 
     Args:
         folder: FRAME.png files, 8-bit RGB.
@@ -81,26 +88,49 @@ def score_folder(
         record: says what the run is called and where it belongs.
         profile: name of the profile whose figures rank.
         workers: processes; None: one per core, or none at all where there is little to do.
+        profiles: name -> profile, all of which are scored.
+        caches: folder where the values of each pair are kept as they come, by the contents of its
+            files, and taken from the next time; None: nowhere.
+        extras: figures to compute beside those of the profiles, LPIPS for one.
 
     Raises:
         ConfigError: no such profile, or fewer than one worker.
         DataError: a missing folder; missing, extra, misnamed or damaged PNGs, or such of another
             size than the sharp image: all of them are listed.
     """
-    find_profile(profile)
+    find_profile(profile, profiles)
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers: expected at least 1, found {workers}")
     pairs = find_pairs(folder, sharp)
-    hashes = images_sha256(folder), images_sha256(sharp)
-    table = pd.DataFrame(_score_pairs(folder, pairs, workers, progress))
+    predictions = hash_files(pair.prediction for pair in pairs)
+    targets = hash_files(pair.sharp for pair in pairs)
+    keys = [pair_key(predictions[pair.prediction], targets[pair.sharp]) for pair in pairs]
+    cache = ScoreCache(cache_file(caches, folder) if caches is not None else None)
+    names = _metric_names(profiles)
+    jobs = _unknown(pairs, keys, names, cache)
+    _compute_unknown(folder, jobs, len(pairs), cache, workers, progress)
+    compute_extras(folder, pairs, keys, extras, cache, progress)
+    cache.keep_only(keys)
+    values = [cache.find(key) for key in keys]
+    table = pd.DataFrame(
+        [_row(pair, each, profiles) for pair, each in zip(pairs, values, strict=True)]
+    )
+    for extra in extras:
+        table[extra.column] = [each[extra.key] for each in values]
+    sequences = {str(name): group for name, group in table.groupby("sequence")}
     scores = Scores(
         run=record.name,
         challenge=record.challenge,
         split=record.split,
         profile=profile,
         frames=len(pairs),
-        means=_means(table),
-        sequences={str(name): _means(group) for name, group in table.groupby("sequence")},
-        predictions_sha256=hashes[0],
-        sharp_sha256=hashes[1],
+        means=_means(table, profiles),
+        sequences={name: _means(group, profiles) for name, group in sequences.items()},
+        predictions_sha256=folder_sha256(predictions),
+        sharp_sha256=folder_sha256(targets),
+        profiles_sha256=profiles_sha256(profiles),
+        extra=_extra_means(table, extras),
+        extra_sequences={name: _extra_means(group, extras) for name, group in sequences.items()},
     )
     with write_whole(folder / TABLE_FILE) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
@@ -117,18 +147,24 @@ def load_scores(folder: Path) -> Scores | None:
         figures = [
             table[name][metric]
             for table in tables
-            for name, profile in PROFILES.items()
-            for metric in profile.metrics
+            for name in (*PROFILES, *scores.means, scores.profile)
+            for metric in ("psnr", "ssim")
         ]
+        for table in (scores.extra, *scores.extra_sequences.values()):
+            figures += table.values()
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return scores if all(isinstance(figure, float) for figure in figures) else None
 
 
-def current_scores(folder: Path, sharp: Path) -> Scores | None:
-    """The kept scores if they are those of the images that lie there now, else None."""
+def current_scores(
+    folder: Path, sharp: Path, profiles: Mapping[str, Profile] = PROFILES
+) -> Scores | None:
+    """The kept scores if the same images, scored now by these profiles, would give them."""
     scores = load_scores(folder)
     if scores is None or not (folder / TABLE_FILE).is_file():
+        return None
+    if scores.profiles_sha256 != profiles_sha256(profiles):
         return None
     kept = scores.predictions_sha256, scores.sharp_sha256
     return scores if kept == (images_sha256(folder), images_sha256(sharp)) else None
@@ -136,150 +172,84 @@ def current_scores(folder: Path, sharp: Path) -> Scores | None:
 
 def images_sha256(folder: Path) -> str:
     """One hash over the names and contents of a folder's PNGs."""
-    digest = hashlib.sha256()
-    for name, path in sorted(_pngs(folder).items()):
-        digest.update(f"{sha256(path)} {name}\n".encode())
-    return digest.hexdigest()
-
-
-def find_pairs(folder: Path, sharp: Path) -> list[Pair]:
-    """Match predictions with sharp images by name, sorted by name; looks at names and sizes only.
-
-    Raises:
-        DataError: a folder is missing or empty; names or sizes differ (all findings).
-    """
-    for path, what in ((folder, "predictions"), (sharp, "sharp images")):
-        if not path.is_dir():
-            found = "a file" if path.exists() else "nothing"
-            raise DataError(f"{path}: expected a folder of {what}, found {found}")
-    predictions, targets = _pngs(folder), _pngs(sharp)
-    if not targets:
-        raise DataError(f"{sharp}: expected the sharp images, found no PNG")
-    if not predictions and (inner := _folder_with_pngs(folder)):
-        raise DataError(f"{folder}: no PNG here, but in {inner}; give that folder")
-    expected = Expected(readme="", names=frozenset(targets), source=str(sharp))
-    findings = check_names(list(predictions), expected)
-    pairs, unreadable = [], []
-    for name in sorted(predictions.keys() & targets.keys()):
-        try:
-            pairs.append(_pair(predictions[name], targets[name], findings))
-        except DataError as error:
-            unreadable.append(str(error))
-    if findings or unreadable:
-        problems = listing(findings) + _shortened(unreadable)
-        raise DataError(f"{folder}: cannot be scored against {sharp}", problems)
-    return pairs
-
-
-def _pngs(folder: Path) -> dict[str, Path]:
-    """Name -> path of a folder's PNGs; hidden files, such as macOS's `._x.png`, do not count."""
-    return {
-        path.name: path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".png" and not path.name.startswith(".") and path.is_file()
-    }
-
-
-def _folder_with_pngs(folder: Path) -> Path | None:
-    inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    return next((path for path in inside if path.name != "__MACOSX" and _pngs(path)), None)
-
-
-def _pair(prediction: Path, sharp: Path, findings: list[Finding]) -> Pair:
-    """A pair; sizes that differ are added to `findings`."""
-    size, wanted = png_size(prediction), png_size(sharp)
-    if size != wanted:
-        width, height = wanted
-        expected = f"{width}x{height} (width x height)"
-        fix = "save the whole frame at its own size"
-        found = f"{size[0]}x{size[1]}"
-        findings.append(Finding("size", prediction.name, expected, found, fix))
-    return Pair(prediction.stem, prediction, sharp, wanted[0] * wanted[1])
-
-
-def _shortened(lines: list[str], shown: int = 10) -> list[str]:
-    more = [f"… and {len(lines) - shown} more"] if len(lines) > shown else []
-    return lines[:shown] + more
-
-
-def _score_pairs(
-    folder: Path, pairs: Sequence[Pair], workers: int | None, progress: bool
-) -> list[dict[str, Any]]:
-    """One row per pair, in their order."""
-    if workers is None:
-        serial = sum(pair.pixels for pair in pairs) <= SERIAL_PIXELS
-        workers = 1 if serial else min(_cores(), len(pairs))
-    if workers < 1:
-        raise ConfigError(f"workers: expected at least 1, found {workers}")
-    rows, problems = [], []
-    results = _results(pairs, workers)
-    title = f"scoring {folder.name}"
-    for result in tqdm(
-        results, title, len(pairs), unit=" images", leave=False, disable=None if progress else True
-    ):
-        if isinstance(result, DataError):
-            problems.append(str(result))
-        else:
-            rows.append(result)
-    if problems:
-        raise DataError(f"{folder}: cannot be scored", _shortened(problems))
-    return rows
-
-
-def _results(pairs: Sequence[Pair], workers: int) -> Iterator[dict[str, Any] | DataError]:
-    """`score_one` of each pair, in order.
-
-    Processes, not threads: between NumPy's short calls threads wait for each other (measured: two
-    threads gain nothing, two processes 1.9x). Fresh ones: a forked copy of a process with threads,
-    such as torch's, can hang.
-    """
-    if workers == 1:
-        yield from map(score_one, pairs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
-            yield from pool.map(score_one, pairs)
-        except BrokenProcessPool as error:
-            fix = "is memory short? try again with --workers 1"
-            raise DataError(f"a scoring process was killed; {fix}") from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def score_one(pair: Pair) -> dict[str, Any] | DataError:
-    """Score one image under every profile; an error is returned, so that all of them are seen."""
-    try:
-        prediction, sharp = read_png(pair.prediction), read_png(pair.sharp)
-        row: dict[str, Any] = {"frame": pair.frame, "sequence": sequence_of(pair.frame)}
-        for profile in PROFILES.values():
-            for metric, value in score_pair(profile, prediction, sharp).items():
-                row[f"{profile.name}_{metric}"] = value
-    except DataError as error:
-        if error.problems:  # of the metrics, which do not know the file
-            return DataError(f"{pair.prediction}: {'; '.join(error.problems)}")
-        return error
-    return row
-
-
-def _means(table: pd.DataFrame) -> Means:
-    return {
-        name: {metric: float(table[f"{name}_{metric}"].mean()) for metric in profile.metrics}
-        for name, profile in PROFILES.items()
-    }
+    return folder_sha256(hash_files(find_pngs(folder).values()))
 
 
 def gains(scores: Scores, other: Scores) -> Mapping[str, Mapping[str, float]] | None:
-    """Means minus another run's; None where the two were not scored against the same images."""
+    """Means minus another run's; None where the two were not scored against the same images.
+
+    A profile that only one of them has is left out.
+    """
     if scores.sharp_sha256 != other.sharp_sha256:
         return None
     return {
         profile: {metric: value - other.means[profile][metric] for metric, value in values.items()}
         for profile, values in scores.means.items()
+        if profile in other.means
     }
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _metric_names(profiles: Mapping[str, Profile]) -> tuple[str, ...]:
+    """All that the profiles need, each once."""
+    names = [name for profile in profiles.values() for name in profile.metrics.values()]
+    return tuple(dict.fromkeys(names))
+
+
+def _unknown(
+    pairs: Sequence[Pair], keys: Sequence[str], names: Sequence[str], cache: ScoreCache
+) -> list[Job]:
+    """What the cache does not hold."""
+    missing = (tuple(name for name in names if name not in cache.find(key)) for key in keys)
+    jobs = (Job(pair, key, left) for pair, key, left in zip(pairs, keys, missing, strict=True))
+    return [job for job in jobs if job.metrics]
+
+
+def _compute_unknown(
+    folder: Path,
+    jobs: Sequence[Job],
+    pairs: int,
+    cache: ScoreCache,
+    workers: int | None,
+    progress: bool,
+) -> None:
+    """Do the jobs; put each result into the cache as it comes. The bar counts all `pairs`."""
+    if workers is None:
+        serial = sum(job.pair.pixels for job in jobs) <= SERIAL_PIXELS
+        workers = 1 if serial else cores()
+    results = zip(jobs, compute_pairs(jobs, max(1, min(workers, len(jobs)))), strict=True)
+    bar = tqdm(
+        results,
+        f"scoring {folder.name}",
+        pairs,
+        initial=pairs - len(jobs),
+        unit=" images",
+        leave=False,
+        disable=None if progress else True,
+    )
+    problems = []
+    for job, result in bar:
+        if isinstance(result, DataError):
+            problems.append(str(result))
+        else:
+            cache.add(job.key, result)
+    if problems:
+        raise DataError(f"{folder}: cannot be scored", shortened(problems))
+
+
+def _row(pair: Pair, values: Values, profiles: Mapping[str, Profile]) -> dict[str, Any]:
+    row: dict[str, Any] = {"frame": pair.frame, "sequence": sequence_of(pair.frame)}
+    for name, profile in profiles.items():
+        for metric, value in report(profile, values).items():
+            row[f"{name}_{metric}"] = value
+    return row
+
+
+def _extra_means(table: pd.DataFrame, extras: Sequence[Extra]) -> dict[str, float]:
+    return {extra.column: float(table[extra.column].mean()) for extra in extras}
+
+
+def _means(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> Means:
+    return {
+        name: {metric: float(table[f"{name}_{metric}"].mean()) for metric in profile.metrics}
+        for name, profile in profiles.items()
+    }

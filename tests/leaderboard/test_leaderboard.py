@@ -176,6 +176,34 @@ def test_markdown(runs: Path) -> None:
     assert cells == ["efnet_mini", "31.25*", "0.3125*", "+7.25", "0.5", "8.47 M", "cpu"]
 
 
+# --- figures beside the profiles ----------------------------------------------------------------
+
+
+def test_lpips_is_a_column_where_any_run_has_it(runs: Path) -> None:
+    add_run(runs, "mini/val/sharper", 30.0, extra={"lpips_alex": 0.11})
+    add_run(runs, "mini/val/smoother", 31.0, extra={"lpips_alex": 0.23})
+    highrev, mini = boards(runs)
+    assert (highrev.extras, mini.extras) == ([], ["lpips_alex"])
+    table = mini.table.set_index("run")
+    assert (table.loc["sharper", "lpips_alex"], table.loc["smoother", "lpips_alex"]) == (0.11, 0.23)
+    assert pd.isna(table.loc["blurry", "lpips_alex"])
+    shown = main_columns(mini).set_index("run")["lpips_alex"].str.strip().to_dict()
+    assert shown["sharper"] == "0.1100*"  # the lowest is the best
+    assert shown["smoother"] == "0.2300" and shown["efnet_mini"] == "-"
+    assert "lpips_alex" not in main_columns(highrev)
+    assert list(table.index)[0] == "efnet_mini"  # PSNR ranks, as before
+    columns = list(one_table([highrev, mini]).columns)
+    assert columns.index("profile") < columns.index("lpips_alex") < columns.index("psnr_zigzag")
+    text = text_of(mini)
+    assert max(map(len, text.splitlines())) <= 80 and "0.1100*" in text
+
+
+@pytest.mark.parametrize("extra", [{}, None])
+def test_scores_without_lpips_are_as_before(runs: Path, extra: Any) -> None:
+    add_run(runs, "mini/val/other", 30.0, extra=extra)
+    assert boards(runs)[1].extras == []
+
+
 # --- fairness -----------------------------------------------------------------------------------
 
 
@@ -259,6 +287,9 @@ def test_a_broken_file_is_named_and_the_others_show(
         {"means": {"published_kit": {"psnr": 30.0}}},
         {"sequences": {"a": {"published_kit": {"psnr": None, "ssim": 0.5}}}},
         {"sharp_sha256": 5},
+        {"extra": {"lpips_alex": "0.1"}},
+        {"extra": {"lpips_alex": None}},
+        {"extra": 0.1},
     ],
 )
 def test_scores_that_cannot_be_used(tmp_path: Path, scores: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """Each metric against independent references, closed forms and the published programs."""
 
 import math
+import sys
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -91,6 +93,77 @@ def test_psnr_by_definition_on_any_pair(height, width, seed):
     first, second = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), np.uint8)
     assert metrics.psnr(first, second) == pytest.approx(psnr_by_definition(first, second))
     assert metrics.psnr(first, second) == metrics.psnr(second, first)
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (7, 3), (148, 149), (400, 333)])
+def test_opencv_and_numpy_add_up_to_the_same_integer(height, width, monkeypatch):
+    black, white = flat(0, height, width), flat(255, height, width)
+    random = np.random.default_rng(3).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    pairs = [(black, white), tuple(random), (random[0, ::-1, :, ::-1], random[1, :, ::-1])]
+    sums = [int(((a.astype(int) - b.astype(int)) ** 2).sum()) for a, b in pairs]
+    opencv = Counted(cv2)
+    monkeypatch.setitem(sys.modules, "cv2", opencv)
+    assert [metrics._squared_error(*pair) for pair in pairs] == sums
+    assert opencv.calls == 3
+    monkeypatch.delitem(sys.modules, "cv2")  # as on a server that has NumPy and Pillow alone
+    assert [metrics._squared_error(*pair) for pair in pairs] == sums
+    assert opencv.calls == 3
+
+
+class Counted:
+    """OpenCV's norm, counting its calls."""
+
+    def __init__(self, module):
+        self.module, self.calls, self.NORM_L2SQR = module, 0, module.NORM_L2SQR
+
+    def norm(self, *arguments):
+        self.calls += 1
+        return self.module.norm(*arguments)
+
+
+@pytest.mark.parametrize("shift", [1, 2, 5])
+def test_a_shifted_ramp_is_a_constant_offset(shift):
+    ramp = np.repeat(np.arange(40, 240, 2, dtype=np.uint8)[None, :, None], 3, axis=2)
+    ramp = np.repeat(ramp, 50, axis=0)  # 2 levels a column: a shift by s is an offset of 2 s
+    sharp, prediction = ramp[:, :-shift], ramp[:, shift:]
+    offset = 2 * shift
+    decibels = 20 * math.log10(255 / offset)
+    assert metrics.psnr(prediction, sharp) == pytest.approx(decibels, abs=1e-9)
+    luma_decibels = decibels + 20 * math.log10(255 / 219)  # luma has 219 / 255 of the range
+    assert metrics.psnr_luma(prediction, sharp) == pytest.approx(luma_decibels, abs=1e-9)
+    # equal variances and covariance: what is left is the comparison of the means
+    means = sharp[0, 5:-5, 0].astype(float)
+    c1 = (0.01 * 255) ** 2
+    ssim = (2 * means * (means + offset) + c1) / (means**2 + (means + offset) ** 2 + c1)
+    assert metrics.ssim_gaussian(prediction, sharp) == pytest.approx(ssim.mean(), abs=1e-9)
+
+
+@pytest.mark.parametrize("amplitude", [1, 4, 20])
+def test_noise_of_known_strength(amplitude):
+    sharp = flat(128, 63, 75)  # luma: 60 - 8 by 72 - 8, so 46 x 58 windows of 7 x 7
+    y, x = np.mgrid[:63, :75]
+    sign = np.where((x + y) % 2, 1, -1)[:, :, None]
+    prediction = (sharp + amplitude * sign).astype(np.uint8)  # every value is off by as much
+    decibels = 20 * math.log10(255 / amplitude)
+    assert metrics.psnr(prediction, sharp) == pytest.approx(decibels, abs=1e-9)
+    # of 49 values 25 have the sign of the middle: the mean is off by a / 49, the sharp one is flat
+    a, level = amplitude * 219 / 255, 16 + 128 * 219 / 255
+    c1, c2 = (0.01 * 2 * a) ** 2, (0.03 * 2 * a) ** 2  # the prediction's range is 2 a
+    variance = 49 / 48 * (a**2 - (a / 49) ** 2)
+    ssim = [
+        (2 * mean * level + c1) / (mean**2 + level**2 + c1) * c2 / (variance + c2)
+        for mean in (level - a / 49, level + a / 49)
+    ]
+    assert metrics.ssim_luma(prediction, sharp) == pytest.approx(np.mean(ssim), abs=1e-9)
+
+
+@pytest.mark.parametrize("sigma", [2, 5, 12])
+def test_gaussian_noise_costs_what_its_variance_says(sigma):
+    noise = np.random.default_rng(0).normal(0, sigma, (500, 600, 3)).round()
+    prediction = (128 + noise).astype(np.uint8)
+    variance = sigma**2 + 1 / 12  # rounding adds a twelfth
+    expected = 10 * math.log10(255**2 / variance)
+    assert metrics.psnr(prediction, flat(128, 500, 600)) == pytest.approx(expected, abs=0.03)
 
 
 def test_a_black_prediction_is_measured_against_255():

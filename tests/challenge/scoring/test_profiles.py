@@ -1,17 +1,27 @@
 """Profiles: names, caps, and that their files need NumPy alone."""
 
 import dataclasses
+import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from challenge import REPOSITORY
 from challenge.errors import ConfigError, DataError
-from challenge.scoring import metrics
-from challenge.scoring.profiles import PROFILES, Profile, find_profile, score_pair
+from challenge.scoring import metrics, profiles
+from challenge.scoring.profiles import (
+    PROFILES,
+    Profile,
+    compute,
+    find_profile,
+    profile_problems,
+    profiles_sha256,
+    score_pair,
+)
 
 BLACK = np.zeros((20, 24, 3), np.uint8)
 GREY = np.full((20, 24, 3), 128, np.uint8)
@@ -61,10 +71,51 @@ def test_the_cap_also_holds_for_nearly_equal_images():
 
 
 def test_a_profile_of_ones_own():
-    own = Profile("own", {"psnr": metrics.psnr}, "PSNR alone", {"psnr": 60.0})
-    assert score_pair(own, GREY, GREY) == {"psnr": 60.0}
+    own = Profile("psnr", "ssim_luma", psnr_cap=60.0)
+    assert score_pair(own, GREY, GREY) == {"psnr": 60.0, "ssim": 1.0}
+    assert Profile(**json.loads(json.dumps(dataclasses.asdict(own)))) == own  # plain data
     with pytest.raises(dataclasses.FrozenInstanceError):
-        own.name = "other"  # type: ignore[misc]
+        own.psnr = "other"  # type: ignore[misc]
+
+
+def test_the_kits_profiles_pass_the_check_that_ones_own_must_pass():
+    for profile in PROFILES.values():
+        assert profile_problems(dataclasses.replace(profile, name="other")) == []
+    assert "stays as it is" in profile_problems(PROFILES["standard"])[0]
+
+
+@pytest.mark.parametrize(
+    "profile, problem",
+    [
+        (Profile("psnr_lum", "ssim_3d"), "psnr: no metric called 'psnr_lum'; did you mean psnr_l"),
+        (Profile("ssim_3d", "ssim_3d"), "psnr: no metric called 'ssim_3d'; known: psnr, psnr_luma"),
+        (Profile("psnr", "psnr"), "ssim: no metric called 'psnr'; known: ssim_3d, ssim_gau"),
+        (Profile("psnr", "ssim_3d", -1.0), "psnr_cap: expected decibels above 0, found -1.0"),
+        (Profile("psnr", "ssim_3d", math.inf), "psnr_cap: expected decibels above 0, found inf"),
+        (Profile("psnr", "ssim_3d", name="My Profile"), "expected a name of small letters"),
+    ],
+)
+def test_a_profile_that_cannot_be_used_says_why(profile, problem):
+    (found,) = profile_problems(dataclasses.replace(profile, name=profile.name or "mine"))
+    assert problem in found
+
+
+def test_a_metric_that_two_profiles_share_is_computed_once(monkeypatch):
+    calls = []
+    counted = {"psnr": lambda *pair: calls.append(pair) or 30.0}
+    monkeypatch.setitem(profiles.METRICS, "psnr", counted)
+    assert compute(["psnr", "psnr"], GREY, BLACK) == {"psnr": 30.0} and len(calls) == 1
+
+
+def test_the_hashes_follow_the_code_and_the_definitions(monkeypatch, tmp_path):
+    before = profiles_sha256(PROFILES)
+    assert profiles_sha256(dict(PROFILES)) == before
+    capped = dataclasses.replace(PROFILES["standard"], psnr_cap=99.0)
+    assert profiles_sha256({**PROFILES, "standard": capped}) != before
+    changed = tmp_path / "metrics.py"
+    changed.write_bytes(Path(metrics.__file__).read_bytes() + b"\n")
+    monkeypatch.setattr(metrics, "__file__", str(changed))
+    assert profiles_sha256(PROFILES) != before
 
 
 @pytest.mark.parametrize(

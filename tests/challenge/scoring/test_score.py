@@ -14,8 +14,8 @@ import pytest
 from challenge.errors import ConfigError, DataError
 from challenge.images import read_png, write_png
 from challenge.run_record import RunRecord
-from challenge.scoring import score
-from challenge.scoring.profiles import PROFILES, score_pair
+from challenge.scoring import pairs, score
+from challenge.scoring.profiles import PROFILES, Profile, score_pair
 from challenge.scoring.score import current_scores, gains, load_scores, score_folder
 
 RECORD = RunRecord("my_method", challenge="mini", split="val")
@@ -46,6 +46,20 @@ def test_every_image_under_every_profile(folders):
     assert scores.frames == 4 and scores.profile == "standard"
 
 
+def test_a_profile_of_the_challenges_own_is_scored_beside_the_kits(folders):
+    predictions, sharp = folders
+    profiles = {**PROFILES, "mine": Profile("psnr_luma", "ssim_3d", psnr_cap=40.0)}
+    scores = score_folder(*folders, RECORD, "mine", progress=False, profiles=profiles)
+    table = pd.read_csv(predictions / "per_image.csv")
+    assert list(scores.means) == [*PROFILES, "mine"] and scores.profile == "mine"
+    assert (table["mine_ssim"] == table["published_kit_ssim"]).all()
+    assert (table["mine_psnr"] == np.minimum(table["ntire_y_psnr"], 40.0)).all()
+    assert table["ntire_y_psnr"].max() > 40  # the cap is at work
+    assert current_scores(predictions, sharp, profiles) == scores == load_scores(predictions)
+    assert current_scores(predictions, sharp) is None  # other profiles, other scores
+    assert gains(scored(sharp, sharp), scores).keys() == PROFILES.keys()  # what both have
+
+
 def test_means_are_over_images_and_per_sequence(folders):
     scores = scored(*folders)
     table = pd.read_csv(folders[0] / "per_image.csv")
@@ -71,6 +85,9 @@ def test_the_score_file_holds_what_was_promised(folders):
         "sequences",
         "predictions_sha256",
         "sharp_sha256",
+        "profiles_sha256",
+        "extra",
+        "extra_sequences",
     ]
     assert (kept["run"], kept["challenge"], kept["split"]) == ("my_method", "mini", "val")
     assert load_scores(predictions) == scores
@@ -230,7 +247,7 @@ def test_a_killed_process_is_one_clear_error(folders, monkeypatch):
         def shutdown(self, **_options):
             pass
 
-    monkeypatch.setattr(score, "ProcessPoolExecutor", Killed)
+    monkeypatch.setattr(pairs, "ProcessPoolExecutor", Killed)
     with pytest.raises(DataError, match="--workers 1"):
         scored(*folders, workers=2)
     assert files(folders[0]) == set()

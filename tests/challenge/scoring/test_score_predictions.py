@@ -1,5 +1,6 @@
 """The command line: what it picks, prints and refuses."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -7,14 +8,16 @@ import pytest
 
 from challenge import run_record
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord, save_record
+from challenge.run_record import RunRecord, load_record, save_record
 from challenge.score_predictions import main
+from challenge.scoring import pairs
 from challenge.scoring.score import load_scores
 
 
 @pytest.fixture(autouse=True)
-def wide_terminal(monkeypatch):
+def wide_terminal_and_nothing_of_the_kits(monkeypatch, no_weights, tmp_path):
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_the_newest_run_with_sharp_images_and_its_references(submissions, capsys
     assert "mini/val/new: 4 images" in output
     assert "published_kit *" in output and "gain over blurry" in output
     assert "night_run" in output and "zigzag" in output
-    assert "LPIPS is not scored" in output
+    assert "LPIPS is empty" in output and "`bash run.sh weights` gets it" in output
     assert "next: python challenge/make_submission.py" in output
     mine, blurry = load_scores(submissions / "val/new"), load_scores(submissions / "val/blurry")
     assert mine is not None and blurry is not None and mine.profile == "published_kit"
@@ -57,6 +60,40 @@ def test_the_newest_run_with_sharp_images_and_its_references(submissions, capsys
     assert gain > 1 and f"{gain:+.3f}" in output
     assert load_scores(submissions / "val/old") is None
     assert load_scores(submissions / "test/new") is None
+
+
+def test_what_was_scored_is_kept_beside_the_runs_not_among_them(submissions, capsys, monkeypatch):
+    assert main([]) == 0
+    caches = sorted(path.name for path in (submissions.parent / ".cache").iterdir())
+    assert [name.partition("-")[0] for name in caches] == ["blurry", "new"]
+    (submissions / "val/new/scores.json").unlink()
+    monkeypatch.setattr(pairs, "compute_pair", lambda job: pytest.fail(f"computed again: {job}"))
+    assert main([]) == 0
+    assert load_scores(submissions / "val/new") is not None
+
+
+def test_a_profile_of_the_rules_own(submissions, tmp_path, capsys):
+    rules = tmp_path / "rules.yml"
+    rules.write_text(
+        "name: mini\nprofile: mine\nprofiles: {mine: {psnr: psnr_luma, ssim: ssim_3d}}"
+    )
+    for name in ("new", "blurry"):
+        record = load_record(submissions / "val" / name)
+        save_record(submissions / "val" / name, dataclasses.replace(record, rules=str(rules)))
+    assert main([]) == 0
+    output = capsys.readouterr().out
+    assert "mine *" in output and "mine ranks: psnr_luma and ssim_3d" in output
+    assert "published_kit" in output and "gain over blurry" in output
+    scores = load_scores(submissions / "val/new")
+    assert scores is not None and scores.profile == "mine"
+    assert scores.means["mine"] == {
+        "psnr": scores.means["ntire_y"]["psnr"],
+        "ssim": scores.means["published_kit"]["ssim"],
+    }
+    assert main(["--profile", "standard"]) == 0
+    assert "standard *" in capsys.readouterr().out
+    assert main(["--profile", "min"]) == 1
+    assert "did you mean mine?" in capsys.readouterr().err
 
 
 def test_references_are_computed_once_until_an_image_changes(submissions, capsys):

@@ -1,0 +1,179 @@
+"""Predictions and sharp images, matched by name; values of each pair, on all cores."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from challenge.errors import DataError
+from challenge.files import sha256
+from challenge.images import png_size, read_png
+from challenge.scoring.cache import Values, pair_key
+from challenge.scoring.profiles import compute
+from challenge.submission import Expected, Finding, listing
+from challenge.submission.names import check_names
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One frame: the prediction and what it should have been."""
+
+    frame: str
+    prediction: Path
+    sharp: Path
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair, the hashes of its files as `pair_key` puts them, and the metrics to compute."""
+
+    pair: Pair
+    key: str
+    metrics: tuple[str, ...]
+
+
+def find_pairs(folder: Path, sharp: Path) -> list[Pair]:
+    """Match predictions with sharp images by name, sorted by name; looks at names and sizes only.
+
+    Raises:
+        DataError: a folder is missing or empty; names or sizes differ (all findings).
+    """
+    for path, what in ((folder, "predictions"), (sharp, "sharp images")):
+        if not path.is_dir():
+            found = "a file" if path.exists() else "nothing"
+            raise DataError(f"{path}: expected a folder of {what}, found {found}")
+    predictions, targets = find_pngs(folder), find_pngs(sharp)
+    if not targets:
+        raise DataError(f"{sharp}: expected the sharp images, found no PNG")
+    if not predictions and (inner := _folder_with_pngs(folder)):
+        raise DataError(f"{folder}: no PNG here, but in {inner}; give that folder")
+    expected = Expected(readme="", names=frozenset(targets), source=str(sharp))
+    findings = check_names(list(predictions), expected)
+    pairs, unreadable = [], []
+    for name in sorted(predictions.keys() & targets.keys()):
+        try:
+            pairs.append(_pair(predictions[name], targets[name], findings))
+        except DataError as error:
+            unreadable.append(str(error))
+    if findings or unreadable:
+        problems = listing(findings) + shortened(unreadable)
+        raise DataError(f"{folder}: cannot be scored against {sharp}", problems)
+    return pairs
+
+
+def find_pngs(folder: Path) -> dict[str, Path]:
+    """Name -> path of a folder's PNGs; hidden files, such as macOS's `._x.png`, do not count."""
+    return {
+        path.name: path
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".png" and not path.name.startswith(".") and path.is_file()
+    }
+
+
+def hash_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """Path -> SHA-256 of the file, on all cores.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    paths = list(paths)
+    try:
+        with ThreadPoolExecutor(cores()) as pool:
+            return dict(zip(paths, pool.map(sha256, paths), strict=True))
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def folder_sha256(hashes: dict[Path, str]) -> str:
+    """One hash over the names and contents of a folder's PNGs, given those of the files."""
+    digest = hashlib.sha256()
+    for path, content in sorted(hashes.items(), key=lambda item: item[0].name):
+        digest.update(f"{content} {path.name}\n".encode())
+    return digest.hexdigest()
+
+
+def compute_pairs(jobs: Sequence[Job], workers: int) -> Iterator[Values | DataError]:
+    """`compute_pair` of each job, in order.
+
+    Processes, not threads: between NumPy's short calls threads wait for each other (measured: two
+    threads gain nothing, two processes 1.9x). Fresh ones: a forked copy of a process with threads,
+    such as torch's, can hang.
+    """
+    if workers == 1:
+        yield from map(compute_pair, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _leave_with_the_parent) as pool:
+        try:
+            yield from pool.map(compute_pair, jobs)
+        except BrokenProcessPool as error:
+            fix = "is memory short? try again with --workers 1"
+            raise DataError(f"a scoring process was killed; {fix}") from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def compute_pair(job: Job) -> Values | DataError:
+    """Score one image by every metric; an error is returned, so that all of them are seen."""
+    pair = job.pair
+    try:
+        values = compute(job.metrics, read_png(pair.prediction), read_png(pair.sharp))
+        if pair_key(sha256(pair.prediction), sha256(pair.sharp)) != job.key:
+            return DataError(f"{pair.prediction}: changed while it was scored; score again")
+    except OSError as error:
+        return DataError(f"{pair.prediction}: cannot be read: {error.strerror}")
+    except DataError as error:
+        if error.problems:  # of the metrics, which do not know the file
+            return DataError(f"{pair.prediction}: {'; '.join(error.problems)}")
+        return error
+    return values
+
+
+def shortened(lines: list[str], shown: int = 10) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = [f"… and {len(lines) - shown} more"] if len(lines) > shown else []
+    return lines[:shown] + more
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _folder_with_pngs(folder: Path) -> Path | None:
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    return next((path for path in inside if path.name != "__MACOSX" and find_pngs(path)), None)
+
+
+def _pair(prediction: Path, sharp: Path, findings: list[Finding]) -> Pair:
+    """A pair; sizes that differ are added to `findings`."""
+    size, wanted = png_size(prediction), png_size(sharp)
+    if size != wanted:
+        width, height = wanted
+        expected = f"{width}x{height} (width x height)"
+        fix = "save the whole frame at its own size"
+        found = f"{size[0]}x{size[1]}"
+        findings.append(Finding("size", prediction.name, expected, found, fix))
+    return Pair(prediction.stem, prediction, sharp, wanted[0] * wanted[1])
+
+
+def _leave_with_the_parent() -> None:
+    """End this process when its parent is killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
