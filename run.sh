@@ -15,6 +15,10 @@ weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
 show         one frame as every run restored it, side by side: [FRAME]
 submit       check a run, and pack it into a zip for the server
+check        every fault of a run or a zip, and how to mend it: FOLDER_OR_ZIP
+ledger       what was packed to be sent; RUN_OR_ZIP --psnr X --ssim Y notes the server's figures
+rehearse     try a zip on the server at home, as CodaLab and Codabench would score it: ZIP
+bundle       for organisers: the bundles that host a challenge: CONFIG.yml --data ROOT, or --lint ZIP
 test         the test suite: [--all] [arguments of pytest]; --all takes the slow tests along
 lint         ruff and mypy; --fix mends what can be mended
 doctor       look at the environment, and say what to do where something is wrong
@@ -184,6 +188,10 @@ case "$verb" in
   weights) script challenge/get_weights.py "$@" ;;
   show) module leaderboard.picture "$@" ;;
   submit) script challenge/make_submission.py "$@" ;;
+  check) script challenge/check_submission.py "$@" ;;
+  ledger) script challenge/record_result.py "$@" ;;
+  rehearse) script challenge/rehearse.py "$@" ;;
+  bundle) script challenge/make_bundle.py "$@" ;;
   test | lint)
     if wants_help "$@"; then
       verbs | grep "^$verb "

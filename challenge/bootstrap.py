@@ -36,7 +36,12 @@ STATE = VENV / "kit.json"
 """Written by `make_environment`; says whether the `.venv` it made is finished, and from what."""
 
 ALREADY_MOVED = "KIT_BOOTSTRAPPED"
-IMPORT_NAMES = {"opencv-python": "cv2", "pyyaml": "yaml", "scikit-image": "skimage"}
+IMPORT_NAMES = {
+    "opencv-python": "cv2",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "scikit-image": "skimage",
+}
 
 
 def requirements(*extras: str) -> list[tuple[str, str]]:

@@ -16,10 +16,11 @@ if __name__ == "__main__":  # run by path, in a fresh clone, with any Python
     bootstrap.ensure_packages()
 
 import dataclasses
-import math
+import datetime
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +30,9 @@ from tqdm import tqdm
 from challenge import cli, run_record
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import kit_path
-from challenge.rules import RULES_FOLDER, Rules, load_rules
+from challenge.rules import Rules
 from challenge.run_record import RunRecord
+from challenge.scoring.score import current_scores
 from challenge.submission import (
     Entry,
     Expected,
@@ -43,11 +45,13 @@ from challenge.submission import (
     write_submission,
 )
 from challenge.submission.check import check_limit
+from challenge.submission.ledger import Row, add_row, ledger_path
+from challenge.submission.origin import readme_of, record_of, rules_of, split_in_path
 from challenge.submission.readme import write_readme
+from challenge.submission.recompress import LEVELS, recompressed, same_pixels
+from challenge.submission.write import zip_size
 
 PHASES = {"val": "development phase", "test": "final (test) phase"}
-SPLITS = ("train", "val", "test")
-TEXTS = ("challenge", "rules", "data_root", "split", "device", "description")
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Plan:
 
     folder: Path
     out: Path
-    split: str | None
+    record: RunRecord
+    rules: Rules
     expected: Expected
     readme: Readme
 
@@ -115,10 +120,10 @@ def make_submission(
             extra_data=extra_data or record.extra_data,
             runtime_per_image_s=record.runtime_per_image_s if runtime is None else runtime,
             device=device or record.device,
-            split=split or record.split or _split_in_path(each),
+            split=split or record.split or split_in_path(each),
             data_root=str(data) if data else record.data_root,
         )
-        plan, faults = _plan(each, record, _rules(rules, record), out, data is not None)
+        plan, faults = _plan(each, record, rules_of(rules, record, each), out, data is not None)
         plans.append(plan)
         lines = _report(each, findings + faults)
         which = f"{each.parent.name}/{each.name}: " if len(folders) > 1 else ""
@@ -126,9 +131,18 @@ def make_submission(
     if problems:
         summary = f"{', '.join(map(str, folders))}: not ready to submit, nothing was written"
         raise SubmissionError(summary, problems)
+    too_large: list[str] = []
     for plan in plans:
-        _announce(plan, _write(plan))
-    print("next: bash run.sh leaderboard")
+        written = _write(plan)
+        _announce(plan, written)
+        _note_down(plan, written)
+        limit = check_limit(str(plan.out), written.size, plan.expected.zip_limit_mb)
+        too_large += map(str, limit)
+    if too_large:
+        raise SubmissionError("written, but the platform will not take it", too_large)
+    print(
+        "next: upload it; then bash run.sh ledger ZIP --psnr … --ssim … with the server's figures"
+    )
 
 
 def _latest_run() -> list[Path]:
@@ -161,50 +175,10 @@ def _record(folder: Path) -> tuple[RunRecord, list[Finding]]:
     if not folder.is_dir():
         what = "a file" if folder.exists() else "nothing"
         raise SubmissionError(f"{folder}: expected a folder of predictions, found {what}")
-    try:
-        record = run_record.load_record(folder)
-    except SubmissionError as error:
-        example = '{"name": "my_method", "runtime_per_image_s": 0.31, "device": "cpu"}'
-        fix = f"write one such as {example}"
-        expected = "the run's record"
-        finding = Finding("record", run_record.FILE_NAME, expected, f"{error}", fix)
-        return RunRecord(folder.name), [finding]
+    record, findings = record_of(folder)
     if record.reference:
         raise SubmissionError(f"{folder}: a reference row to compare with, not a run to submit")
-    return _typed(record)
-
-
-def _typed(record: RunRecord) -> tuple[RunRecord, list[Finding]]:
-    """The record with what has the wrong type (it may be written by hand) as if not given."""
-    defaults = RunRecord(record.name)
-    kinds = dict.fromkeys(TEXTS, (str, "text")) | {"extra_data": (bool, "true or false")}
-    values, findings = dict(vars(record)), []
-    for key, (kind, expected) in kinds.items():
-        default = getattr(defaults, key)
-        if values[key] is not None and not isinstance(values[key], kind):
-            fix = f'correct "{key}" in it'
-            found = f"{key}: {values[key]!r}"
-            findings.append(Finding("record", run_record.FILE_NAME, expected, found, fix))
-            values[key] = default
-        elif values[key] is None:
-            values[key] = default
-    return RunRecord(**values), findings
-
-
-def _rules(path: Path | None, record: RunRecord) -> Rules:
-    """The rules of the command line, else of the record, else those called like its challenge."""
-    if path:
-        return load_rules(path)
-    if record.rules:
-        named = Path(record.rules)  # a file, or a bare name such as `highrev`
-        return load_rules(kit_path(record.rules) if named.suffix else named)
-    own = RULES_FOLDER / f"{record.challenge}.yml"
-    return load_rules(own if own.is_file() else RULES_FOLDER / "own.yml")
-
-
-def _split_in_path(folder: Path) -> str | None:
-    name = folder.resolve().parent.name
-    return name if name in SPLITS else None
+    return record, findings
 
 
 def _plan(
@@ -216,33 +190,14 @@ def _plan(
         raise ConfigError(f"--data {root}: no such folder")
     expected, findings = expected_submission(rules, root, record.split)
     findings += check_submission(folder, expected, lambda images: _progress(folder, images))
-    content, faults = _readme(record)
+    content, faults = readme_of(record)
     path = out or folder.resolve().parent / f"{folder.resolve().name}.zip"
     if path.resolve().parent == folder.resolve() or path.is_dir():
         raise ConfigError(
             f"--out {path}: the zip needs a name of its own outside the folder it is made of"
         )
     write_readme(rules.readme, content)
-    return Plan(folder, path, record.split, expected, content), findings + faults
-
-
-def _readme(record: RunRecord) -> tuple[Readme, list[Finding]]:
-    """What readme.txt says; values that the record lacks are findings."""
-    findings = []
-    runtime: object = record.runtime_per_image_s
-    number = isinstance(runtime, int | float) and not isinstance(runtime, bool)
-    seconds = float(runtime) if isinstance(runtime, int | float) and number else math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        found = "none" if runtime is None else repr(runtime)
-        fix = "measure it and give --runtime SECONDS"
-        expected = "a runtime per image in seconds"
-        findings.append(Finding("record", run_record.FILE_NAME, expected, found, fix))
-    if not record.device:
-        fix = "give --device cpu, or --device with the GPU's name"
-        expected = "the device that the runtime was measured on"
-        findings.append(Finding("record", run_record.FILE_NAME, expected, "none", fix))
-    cpu = int((record.device or "").lower().startswith("cpu"))
-    return Readme(seconds, cpu, int(record.extra_data), record.description), findings
+    return Plan(folder, path, record, rules, expected, content), findings + faults
 
 
 def _report(folder: Path, findings: list[Finding]) -> list[str]:
@@ -257,27 +212,71 @@ def _progress(folder: Path, images: list[Entry]) -> Iterable[Entry]:
 
 
 def _write(plan: Plan) -> Written:
-    written = write_submission(plan.folder, plan.out, plan.expected.readme, plan.readme)
+    """Write the zip; where it is over the platform's limit, compress the PNGs harder, step by step.
+
+    Raises:
+        SubmissionError: the zip does not pass its own check.
+    """
+    limit = plan.expected.zip_limit_mb
+    fits = limit is None or zip_size(plan.folder) <= limit * 1e6
+    written = None
+    for level in (None,) if fits else LEVELS:
+        pack = partial(_packed, level) if level else None
+        arguments = plan.folder, plan.out, plan.expected.readme, plan.readme
+        written = write_submission(*arguments, pack, same_pixels)
+        if limit is None or written.size <= limit * 1e6:
+            break
+    assert written
     found = check_submission(plan.out, dataclasses.replace(plan.expected, zip_limit_mb=None))
     if found:
         raise SubmissionError(
             f"{plan.out}: does not pass its own check, do not send it", listing(found)
         )
-    for warning in check_limit(str(plan.out), written.size, plan.expected.zip_limit_mb):
-        print(f"warning: {warning}", file=sys.stderr)
     return written
+
+
+def _packed(level: int, images: Sequence[Path]) -> Iterator[bytes]:
+    what = f"too large, compressing harder (level {level})"
+    packed = recompressed(images, level)
+    yield from tqdm(packed, what, len(images), unit="PNG", leave=False, disable=None)
+
+
+def _note_down(plan: Plan, written: Written) -> None:
+    """Add the zip to the ledger, with the local score if it is that of these very images."""
+    record, rules = plan.record, plan.rules
+    root = kit_path(record.data_root) if record.data_root else None
+    sharp = root / record.split / "sharp" if root and record.split else None
+    scores = current_scores(plan.folder, sharp) if sharp and sharp.is_dir() else None
+    local = scores.means.get(rules.profile, {}) if scores else {}
+    row = Row(
+        run=record.name,
+        challenge=record.challenge or rules.name or "",
+        split=record.split or "",
+        zip=str(written.path.resolve()),
+        sha256=written.sha256,
+        phase=PHASES.get(record.split or "", ""),
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        local_psnr=local.get("psnr"),
+        local_ssim=local.get("ssim"),
+        profile=rules.profile if local else "",
+    )
+    add_row(ledger_path(plan.folder), row)
 
 
 def _announce(plan: Plan, written: Written) -> None:
     runs_on = "CPU" if plan.readme.cpu else "GPU"
     extra = "extra data" if plan.readme.extra_data else "no extra data"
-    phase = PHASES.get(plan.split or "")
+    phase = PHASES.get(plan.record.split or "")
+    plain = zip_size(plan.folder)
+    gain = 100 * (1 - written.size / plain) if written.size < plain else 0.0
+    harder = f" (compressed {gain:.0f} % smaller than the folder, pixels equal)" if gain else ""
+    size = f"{written.size / 1e6:.2f} MB{harder}"
     print(written.path)
-    print(f"  {written.images} PNGs and readme.txt, {written.size / 1e6:.2f} MB; read back: equal")
+    print(f"  {written.images} PNGs and readme.txt, {size}; read back: equal")
     print(f"  readme.txt: {plan.readme.runtime:g} s per image on a {runs_on}, {extra}")
     print(f"  SHA-256 {written.sha256}")
     if phase:
-        print(f"  this is {plan.split}: upload it to the challenge's {phase}")
+        print(f"  this is {plan.record.split}: upload it to the challenge's {phase}")
 
 
 if __name__ == "__main__":

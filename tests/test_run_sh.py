@@ -107,7 +107,7 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
 ) -> None:
     done = call(kit, *arguments, active=False)
     order = ["setup", "data", "train", "predict", "score", "weights", "leaderboard"]
-    order += ["show", "submit", "test", "lint", "doctor"]
+    order += ["show", "submit", "check", "ledger", "rehearse", "bundle", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
 
 from challenge.submission import readme
 from challenge.submission.entries import UNREADABLE, Entry, open_entries
 from challenge.submission.expected import Expected
 from challenge.submission.findings import Finding
+from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
 from challenge.submission.names import check_names
-from challenge.submission.png import inspect_png
+from challenge.submission.png import BLOCK, Png, inspect_png
 
-OURS = frozenset({"run.json", "scores.json", "per_image.csv"})
-"""Files the kit keeps beside the predictions; they stay out of the zip."""
-SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 README_LIMIT = 1 << 16  # bytes; a longer readme.txt is read no further
 BOMB_SIZE, BOMB_RATIO = (
     1 << 20,
     20,
 )  # PNGs are compressed already: a zip gains a few percent on them
 
-T = TypeVar("T")
 Progress = Callable[[list[Entry]], Iterable[Entry]]
 
 
@@ -35,10 +29,13 @@ def check_submission(path: Path, expected: Expected, progress: Progress = iter) 
     Raises:
         SubmissionError: `path` is neither a folder nor a readable zip.
     """
+    zipped = not path.is_dir()
     with open_entries(path) as entries:
-        findings = check_entries(entries, expected, zipped=not path.is_dir(), progress=progress)
-    size = os.path.getsize(path) if path.is_file() else 0
-    return findings + check_limit(path.name, size, expected.zip_limit_mb)
+        if not zipped:
+            return check_entries(entries, expected, zipped, progress)
+        bombs = check_zip_sizes(entries, path)
+        findings = bombs or check_entries(entries, expected, zipped, progress)
+    return findings + check_limit(path.name, os.path.getsize(path), expected.zip_limit_mb)
 
 
 def check_entries(
@@ -49,13 +46,31 @@ def check_entries(
     A PNG inside a wrapping folder is checked under its own name, so that the wrapping is one fault
     and not hundreds of missing images.
     """
-    images, findings = _layout(entries, zipped)
-    findings += check_names([_base(entry.name) for entry in images], expected)
+    images, findings = part_entries(entries, zipped)
+    findings += check_names([base_name(entry.name) for entry in images], expected)
     for entry in progress(images):
-        findings += check_image(entry, expected.size_of(_base(entry.name)))
+        findings += check_image(entry, expected.size_of(base_name(entry.name)))
     if zipped:
         findings += _check_readme(entries, expected.readme)
     return findings
+
+
+def check_zip_sizes(entries: list[Entry], path: Path) -> list[Finding]:
+    """Refuse a zip that would unpack to far more than it holds; nothing of it is opened then."""
+    held, packed = os.path.getsize(path), sum(entry.packed for entry in entries)
+    unpacked = sum(entry.size for entry in entries if not is_bomb(entry))  # those are never opened
+    if packed > held:
+        found = f"entries of {packed} bytes in a zip of {held}: they overlap"
+    elif unpacked > BOMB_SIZE + BOMB_RATIO * held:
+        found = f"{held} bytes that unpack to {unpacked}"
+    else:
+        return []
+    return [Finding("bomb", path.name, "PNGs, which no zip shrinks much", found, MAKE_AGAIN)]
+
+
+def is_bomb(entry: Entry) -> bool:
+    """Whether an entry claims to unpack to far more than a PNG can."""
+    return entry.size > BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed
 
 
 def check_image(entry: Entry, size: tuple[int, int] | None) -> list[Finding]:
@@ -64,12 +79,11 @@ def check_image(entry: Entry, size: tuple[int, int] | None) -> list[Finding]:
     if entry.encrypted:
         fix = "make the zip without a password"
         return [Finding("encrypted", entry.name, "a plain file", "an encrypted one", fix)]
-    if entry.size > BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed:
+    if is_bomb(entry):
         found = f"{entry.packed} bytes that unpack to {entry.size}"
         return [Finding("bomb", entry.name, "a PNG, which no zip shrinks much", found, again)]
     try:
-        with entry.open() as stream:
-            png = inspect_png(stream)
+        png = _inspect(entry)
     except UNREADABLE as error:
         return [Finding("unreadable", entry.name, "a whole PNG", f"{error}", again)]
     if png.is_another_format:
@@ -90,15 +104,26 @@ def check_image(entry: Entry, size: tuple[int, int] | None) -> list[Finding]:
 
 
 def check_limit(name: str, size: int, limit_mb: float | None) -> list[Finding]:
-    """Warn about a zip of `size` bytes that the platform does not take (MB are 10^6 bytes)."""
+    """Refuse a zip of `size` bytes that the platform does not take (MB are 10^6 bytes)."""
     if limit_mb is None or size <= limit_mb * 1e6:
         return []
     fix = (
-        "the upload may fail: compress the PNGs harder without loss (such as with oxipng), "
-        "or ask the organisers how to send a large zip"
+        "`python challenge/make_submission.py` compresses such a zip harder, without loss; what is "
+        f"still too large ({size / 1e6 - limit_mb:.1f} MB here) needs another way: CodaLab takes "
+        "300 MB unless the organisers raise it, Codabench has no limit for a file but a quota of "
+        "15 GB a user; ask the organisers"
     )
     found = f"{size / 1e6:.1f} MB"
-    return [Finding("limit", name, f"at most {limit_mb:g} MB", found, fix, "warning")]
+    return [Finding("limit", name, f"at most {limit_mb:g} MB", found, fix)]
+
+
+def _inspect(entry: Entry) -> Png:
+    """Inspect a PNG, and read on to the end: only there a zip's own checksum is verified."""
+    with entry.open() as stream:
+        png = inspect_png(stream)
+        while not png.fault and stream.read(BLOCK):
+            pass
+    return png
 
 
 def _size_fix(found: tuple[int, int], size: tuple[int, int]) -> str:
@@ -109,87 +134,21 @@ def _size_fix(found: tuple[int, int], size: tuple[int, int]) -> str:
     return "save the whole frame, not a crop or a smaller version"
 
 
-def _layout(entries: list[Entry], zipped: bool) -> tuple[list[Entry], list[Finding]]:
-    """Part the PNGs from all that does not belong there; the latter become findings."""
-    images: list[Entry] = []
-    findings: list[Finding] = []
-    folders: Counter[str] = Counter()
-    for entry in entries:
-        parts = [part for part in entry.name.split("/") if part not in ("", ".")]
-        if ".." in parts or entry.name.startswith("/") or re.match(r"[A-Za-z]:", entry.name):
-            fix = "make the zip anew from the folder"
-            findings.append(Finding("path", entry.name, "a plain file name", "a path", fix))
-        elif parts and (_is_system(parts[-1]) or "__MACOSX" in parts):
-            findings.append(_system_file(entry.name, zipped))
-        elif len(parts) > 1 or entry.name.endswith("/"):
-            is_file = not entry.name.endswith("/")
-            folders[parts[0] if parts else "/"] += is_file
-            images += [entry] * (is_file and _is_png(entry.name))
-        elif _is_png(entry.name):
-            images.append(entry)
-        elif entry.name not in OURS or zipped:
-            findings += _other_file(entry.name, zipped)
-    return images, [_folder(name, count, zipped) for name, count in folders.items()] + findings
-
-
-def _folder(name: str, count: int, zipped: bool) -> Finding:
-    if zipped:
-        fix = "zip the files, not their folder: `cd FOLDER && zip ../x.zip *.png readme.txt`"
-        expected = "every file at the root of the zip"
-    else:
-        fix = "move the PNGs up, or give that folder to make_submission; move all else away"
-        expected = "no sub-folder"
-    return Finding("folder", f"{name}/", expected, f"a folder with {count} files", fix)
-
-
-def _system_file(name: str, zipped: bool) -> Finding:
-    fix = (
-        "make the zip with `python challenge/make_submission.py`"
-        if zipped
-        else "it stays out of the zip"
-    )
-    what = "a file of the operating system"
-    return Finding("system", name, "PNGs only", what, fix, "error" if zipped else "warning")
-
-
-def _other_file(name: str, zipped: bool) -> list[Finding]:
-    if name == readme.FILE_NAME:
-        fix = "it stays out: the zip's readme.txt is written from run.json (see --description)"
-        found = "a readme.txt"
-        return [] if zipped else [Finding("readme", name, "PNGs only", found, fix, "warning")]
-    expected = "only PNGs and readme.txt" if zipped else "only PNGs"
-    fix = "leave it out of the zip" if zipped else "move it out of this folder"
-    found = "another file"
-    if name.lower() == readme.FILE_NAME:
-        fix = f"call it {readme.FILE_NAME}"
-    elif name == "metadata":
-        found = "a name the platform uses for a file of its own"
-    return [Finding("other", name, expected, found, fix)]
-
-
 def _check_readme(entries: list[Entry], template: str) -> list[Finding]:
-    found = [entry for entry in entries if _base(entry.name) == readme.FILE_NAME]
+    name = readme.FILE_NAME
+    found = [entry for entry in entries if base_name(entry.name) == name and not entry.odd]
     fix = "make the zip with `python challenge/make_submission.py`, which writes it from run.json"
     if not found:
-        return [Finding("readme", readme.FILE_NAME, "the runtime and flags", "no such file", fix)]
+        return [Finding("readme", name, "the runtime and flags", "no such file", fix)]
     if len(found) > 1:
-        copies = f"{len(found)} of them"
-        return [Finding("duplicate", readme.FILE_NAME, "one readme.txt", copies, fix)]
+        return [Finding("duplicate", name, "one readme.txt", f"{len(found)} of them", fix)]
+    if found[0].size > README_LIMIT:
+        short, long = f"at most {README_LIMIT} bytes of text", f"{found[0].size} bytes"
+        return [Finding("readme", name, short, long, fix)]
     try:
         with found[0].open() as stream:
-            text = stream.read(README_LIMIT).decode("utf-8")
+            content = stream.read(README_LIMIT + 1)
+        text = content.decode("utf-8")
     except UNREADABLE as error:
-        return [Finding("readme", readme.FILE_NAME, "text in UTF-8", f"{error}", fix)]
+        return [Finding("readme", name, "text in UTF-8", f"{error}", fix)]
     return readme.check_readme(text, template)
-
-
-def _base(name: str) -> str:
-    return name.rsplit("/", 1)[-1]
-
-
-def _is_png(name: str) -> bool:
-    return name.lower().endswith(".png")
-
-
-def _is_system(name: str) -> bool:
-    return name.startswith(".") or name.lower() in SYSTEM_FILES

@@ -26,6 +26,7 @@ class Expected:
         sizes: file name -> (width, height), where `size` is None.
         source: where the names come from, for messages.
         zip_limit_mb: largest zip in 10^6 bytes.
+        inputs: folder of the blurry frames, where they are on disk.
     """
 
     readme: str
@@ -35,6 +36,7 @@ class Expected:
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     source: str = "the rules"
     zip_limit_mb: float | None = None
+    inputs: Path | None = None
 
     def size_of(self, name: str) -> tuple[int, int] | None:
         """(width, height) in pixels that the PNG of this name must have."""
@@ -75,6 +77,7 @@ def expected_submission(
         sizes=sizes,
         source=str(inputs),
         zip_limit_mb=rules.zip_limit_mb,
+        inputs=inputs,
     )
     if paths and frames in (None, len(paths)):
         return known, []

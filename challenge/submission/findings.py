@@ -25,7 +25,15 @@ class Finding:
     level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.file}: expected {self.expected}, found {self.found}; {self.fix}"
+        return printable(f"{self.file}: expected {self.expected}, found {self.found}; {self.fix}")
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey instead of show: names in a zip may hold anything."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def listing(findings: Iterable[Finding], shown: int = SHOWN_PER_KIND) -> list[str]:

@@ -68,8 +68,8 @@ def _match(unknown: list[str], missing: list[str]) -> tuple[dict[str, str], dict
     meant: dict[str, str] = {}
     strangers: dict[str, str | None] = {}
     for name in unknown:
-        right = plain.get(_plain(name))
-        if right is not None and right not in meant.values():
+        right = plain.pop(_plain(name), None)
+        if right is not None:
             meant[name] = right
             continue
         near = difflib.get_close_matches(name, missing, 1, 0.8) if len(strangers) < GUESSES else []
@@ -78,7 +78,9 @@ def _match(unknown: list[str], missing: list[str]) -> tuple[dict[str, str], dict
 
 
 def _plain(name: str) -> str:
-    without_zeros = re.sub(r"\d+", lambda digits: str(int(digits.group())), name.lower())
+    without_zeros = re.sub(
+        r"[0-9]+", lambda digits: digits.group().lstrip("0") or "0", name.lower()
+    )
     return re.sub(r"[^a-z0-9]", "", without_zeros)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -29,12 +30,33 @@ class Written:
     sha256: str
 
 
-def write_submission(folder: Path, path: Path, template: str, content: Readme) -> Written:
+Pack = Callable[[Sequence[Path]], Iterable[bytes]]
+"""PNG files to the bytes that go into the zip in their place, in the same order."""
+Same = Callable[[bytes, bytes], bool]
+"""Whether what was packed in a PNG's place holds the same pixels."""
+
+
+def write_submission(
+    folder: Path,
+    path: Path,
+    template: str,
+    content: Readme,
+    pack: Pack | None = None,
+    same: Same = operator.eq,
+) -> Written:
     """Write every `*.png` of `folder` and `readme.txt` to a flat zip, and read it back.
 
-    Names are sorted, dates fixed, PNGs stored as they are (they are compressed already), one block
-    in memory at a time. A zip that stood at `path` is replaced only when the new one is whole and
+    Names are sorted, dates fixed, the entries stored (PNGs are compressed already); memory does not
+    grow with the zip. A zip that stood at `path` is replaced only when the new one is whole and
     equal to the folder.
+
+    Args:
+        folder: FRAME.png files.
+        path: the zip.
+        template, content: `readme.txt`.
+        pack: makes smaller PNGs of the folder's (`challenge.submission.recompress`); None: they are
+            stored as they are, block by block.
+        same: compares a packed PNG with the folder's, when the zip is read back after `pack`.
 
     Raises:
         SubmissionError: the zip read back is not the folder.
@@ -44,13 +66,16 @@ def write_submission(folder: Path, path: Path, template: str, content: Readme) -
     text = readme.write_readme(template, content)
     with write_whole(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for image in images:
-                with open(image, "rb") as source, _create(archive, image.name, image) as target:
-                    while block := source.read(BLOCK):
-                        target.write(block)
+            if pack is None:
+                for image in images:
+                    _copy(archive, image)
+            else:
+                for image, packed in zip(images, pack(images), strict=True):
+                    with _create(archive, image.name) as target:
+                        target.write(packed)
             with _create(archive, readme.FILE_NAME) as target:
                 target.write(text.encode("utf-8"))
-        problems = read_back(temporary, images, template, content)
+        problems = read_back(temporary, images, template, content, same if pack else None)
         if problems:
             raise SubmissionError(
                 f"{path}: the zip that was written is not what the folder holds, and was thrown "
@@ -60,22 +85,34 @@ def write_submission(folder: Path, path: Path, template: str, content: Readme) -
     return Written(path, path.stat().st_size, len(images), sha256(path))
 
 
+def zip_size(folder: Path) -> int:
+    """Bytes of the zip of a folder of predictions (but for readme.txt), PNGs stored as they are."""
+    images = image_files(folder)
+    names = sum(len(image.name.encode("utf-8", "surrogateescape")) for image in images)
+    return sum(image.stat().st_size for image in images) + 76 * len(images) + 2 * names + 22
+
+
 def image_files(folder: Path) -> list[Path]:
     """The PNGs of a folder of predictions, sorted by name; hidden files are left out."""
     return sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
 
 
-def read_back(path: Path, images: Sequence[Path], template: str, content: Readme) -> list[str]:
-    """Compare a zip with its files: names, every byte, and `readme.txt` as the server reads it."""
+def read_back(
+    path: Path, images: Sequence[Path], template: str, content: Readme, same: Same | None = None
+) -> list[str]:
+    """Compare a zip with its files: names, every byte, and `readme.txt` as the server reads it.
+
+    With `same`, PNGs may differ in their bytes, if it finds the same pixels in them.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist()]
             if names != [*(image.name for image in images), readme.FILE_NAME]:
                 return ["its list of names differs from the folder's"]
             problems = [
-                f"{image.name}: its bytes differ from the file's"
+                f"{image.name}: its {'pixels' if same else 'bytes'} differ from the file's"
                 for image in images
-                if not _equal(archive, image)
+                if not (_equal(archive, image) or (same and _alike(archive, image, same)))
             ]
             text = archive.read(readme.FILE_NAME).decode("utf-8")
     except UNREADABLE as error:
@@ -90,6 +127,16 @@ def _create(archive: zipfile.ZipFile, name: str, source: Path | None = None) -> 
     info.create_system = 3  # Unix, whatever wrote it
     info.file_size = source.stat().st_size if source else 0
     return archive.open(info, "w")
+
+
+def _copy(archive: zipfile.ZipFile, image: Path) -> None:
+    with open(image, "rb") as source, _create(archive, image.name, image) as target:
+        while block := source.read(BLOCK):
+            target.write(block)
+
+
+def _alike(archive: zipfile.ZipFile, image: Path, same: Same) -> bool:
+    return same(archive.read(image.name), image.read_bytes())
 
 
 def _equal(archive: zipfile.ZipFile, image: Path) -> bool:

@@ -1,0 +1,142 @@
+"""`detailed_results.html`: one page that needs nothing else, all text of others escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import PurePath
+
+from challenge.sample import sequence_of
+from challenge.scoring.profiles import Profile
+from challenge.submission.findings import Finding
+
+SHOWN_PER_KIND = 20
+LONGEST = 300
+"""Characters of a participant's own text that are shown."""
+UNITS = {"psnr": "PSNR [dB]", "ssim": "SSIM"}
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2433; background: #fff; max-width: 60rem;
+       margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+table { border-collapse: collapse; width: 100%; } thead th { border-bottom: 2px solid #1d2433; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #d9dee8;
+         vertical-align: top; overflow-wrap: anywhere; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.bar { width: 40%; } .bar div { background: #3d6fb4; height: .7rem; margin-top: .35rem; }
+.bad { color: #a3241c; } .note { color: #5a6475; } code { background: #f0f2f6; padding: 0 .2rem; }
+"""
+
+
+def refusal(title: str, findings: Sequence[Finding]) -> str:
+    """The page of a submission that was not scored: every finding, and what to do."""
+    errors = [finding for finding in findings if finding.level == "error"]
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    rows = []
+    for kind, group in kinds.items():
+        rows += [
+            [finding.file, finding.expected, finding.found, finding.fix]
+            for finding in group[:SHOWN_PER_KIND]
+        ]
+        if len(group) > SHOWN_PER_KIND:
+            more = f"... and {len(group) - SHOWN_PER_KIND} more like this ({kind})"
+            rows.append([more, "", "", ""])
+    count = f"{len(errors)} fault" + "s" * (len(errors) != 1)
+    return _page(
+        title,
+        f'<h1 class="bad">Not scored: {count} in the submission</h1>',
+        _table(["File", "Expected", "Found", "What to do"], rows),
+        _advice(),
+    )
+
+
+def failure(title: str, summary: str, problems: Sequence[str] = ()) -> str:
+    """The page of a scoring that ended early."""
+    items = "".join(f"<li>{_text(problem)}</li>" for problem in problems)
+    return _page(
+        title, f'<h1 class="bad">Not scored: {_text(summary)}</h1>', f"<ul>{items}</ul>", _advice()
+    )
+
+
+def success(
+    title: str,
+    profile: Profile,
+    row: Mapping[str, float],
+    scores: Mapping[str, Mapping[str, float]],
+) -> str:
+    """The page of a scored submission.
+
+    Args:
+        row: the leaderboard's columns.
+        scores: file name of each image -> metric -> figure.
+    """
+    metrics = list(profile.metrics)
+    heads = [UNITS.get(metric, metric) for metric in metrics]
+    groups: dict[str, list[Mapping[str, float]]] = {}
+    for name, figures in scores.items():
+        groups.setdefault(sequence_of(PurePath(name).stem), []).append(figures)
+    means = {
+        f"{name} ({len(group)})": {
+            metric: sum(figures[metric] for figures in group) / len(group) for metric in metrics
+        }
+        for name, group in groups.items()
+    }
+    return _page(
+        title,
+        "<h1>Scored</h1>",
+        f'<p class="note">{_text(profile.description)}; means over {len(scores)} images. '
+        "Bars: the first figure, from the worst to the best.</p>",
+        _table(list(row), [[f"{value:.6g}" for value in row.values()]]),
+        "<h2>By sequence</h2>",
+        _figures(["Sequence (images)", *heads], means),
+        "<h2>By image</h2>",
+        _figures(["Image", *heads], scores),
+    )
+
+
+def _figures(heads: Sequence[str], table: Mapping[str, Mapping[str, float]]) -> str:
+    """A row for each name; the bar is the first metric, from the worst (short) to the best."""
+    first = [next(iter(figures.values())) for figures in table.values()]
+    low, span = min(first), (max(first) - min(first)) or 1.0
+    body = []
+    for (name, figures), value in zip(table.items(), first, strict=True):
+        cells = "".join(f'<td class="number">{figure:.4f}</td>' for figure in figures.values())
+        width = 10 + 90 * (value - low) / span
+        bar = f'<td class="bar"><div style="width: {width:.0f}%"></div></td>'
+        body.append(f"<tr><td>{_text(name)}</td>{cells}{bar}</tr>")
+    head = f"<th>{_text(heads[0])}</th>" + "".join(
+        f'<th class="number">{_text(text)}</th>' for text in heads[1:]
+    )
+    return f"<table><thead><tr>{head}<th></th></tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{_text(text)}</th>" for text in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text(text)}</td>" for text in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _advice() -> str:
+    return (
+        "<h2>What to do</h2><p>Mend what the list says, make the zip anew with "
+        "<code>python challenge/make_submission.py</code>, try it at home with "
+        "<code>bash run.sh rehearse ZIP</code>, and upload it again. PNGs and readme.txt lie at "
+        "the root of the zip, without a folder.</p>"
+    )
+
+
+def _page(title: str, *parts: str) -> str:
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{_text(title)}</title><style>{STYLE}</style></head><body>"
+        f'<p class="note">{_text(title)}</p>{"".join(parts)}</body></html>\n'
+    )
+
+
+def _text(text: str) -> str:
+    """Escaped, without control characters, and not endless."""
+    shown = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+    return escape("".join(letter if letter.isprintable() else "?" for letter in shown))

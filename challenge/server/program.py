@@ -1,0 +1,241 @@
+"""The scoring program: INPUT/{ref,res} -> OUTPUT/{scores.txt, scores.json, detailed_results.html}.
+
+Runs on the server with numpy and Pillow alone. The figures are those of
+`challenge.scoring.profiles.score_pair`, the very file the participants have.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from challenge.errors import ChallengeError, DataError
+from challenge.scoring.profiles import Profile, score_pair
+from challenge.server import page
+from challenge.submission.check import README_LIMIT, check_entries
+from challenge.submission.entries import UNREADABLE, Entry, open_entries
+from challenge.submission.expected import Expected
+from challenge.submission.findings import Finding, listing
+from challenge.submission.png import inspect_png
+from challenge.submission.readme import FILE_NAME, server_values, template_fields
+
+SETTINGS_FILE = "settings.json"
+PLATFORM_FILES = frozenset({"metadata"})
+"""What the platforms put beside a submission's files."""
+SERIAL_PIXELS = 4_000_000
+"""Up to so many pixels in all, starting other processes costs more than it gains."""
+TEXTS_SHOWN = 25
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the bundle fixes: written by `challenge.server.packed`, read by the program.
+
+    Attributes:
+        title: of the competition.
+        profile: whose metrics rank.
+        readme: template of readme.txt.
+        columns: (key in the score files, value), the value as in `challenge.server.hosting`.
+    """
+
+    title: str
+    profile: Profile
+    readme: str
+    columns: list[tuple[str, str]] = field(default_factory=list)
+
+
+def main(source: str, target: str, settings: Path | None = None) -> int:
+    """Score, write the files, return 0; on any fault write the page, say it on stderr, return 1."""
+    output = Path(target)
+    title = "Scoring"
+    try:
+        chosen = load_settings(settings or Path(__file__).parents[2] / SETTINGS_FILE)
+        title = chosen.title
+        return _score(chosen, Path(source), output)
+    except ChallengeError as error:
+        _write(output, page.failure(title, error.summary, error.problems))
+        print(f"error: {error}", file=sys.stderr)
+    except BaseException as error:  # a fault of ours; the participant still gets a page
+        text = "".join(traceback.format_exception_only(type(error), error)).strip()
+        fault = "the scoring program failed; nothing is known to be wrong with your submission"
+        _write(output, page.failure(title, fault, [f"tell the organisers: {text}"]))
+        if not isinstance(error, Exception):
+            raise
+        traceback.print_exc()
+    return 1
+
+
+def load_settings(path: Path) -> Settings:
+    """Read `settings.json`."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["columns"] = [(str(key), str(value)) for key, value in values["columns"]]
+    values["profile"] = Profile(**values["profile"])
+    return Settings(**values)
+
+
+def _score(settings: Settings, source: Path, output: Path) -> int:
+    started = time.monotonic()
+    result, reference = source / "res", source / "ref"
+    expected = _expected(reference, settings.readme)
+    findings = check_result(result, expected)
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        _write(output, page.refusal(settings.title, findings))
+        for line in listing(errors):
+            print(f"error: {line}", file=sys.stderr)
+        return 1
+    names = sorted(expected.names or ())
+    pairs = [(str(result / name), str(reference / name), settings.profile) for name in names]
+    pixels = sum(width * height for width, height in expected.sizes.values())
+    rows = dict(zip(names, _rows(pairs, pixels), strict=True))
+    with open(result / FILE_NAME, "rb") as file:
+        readme = file.read(README_LIMIT).decode("utf-8", "replace")
+    scores = leaderboard_row(settings, rows, readme)
+    _write(output, page.success(settings.title, settings.profile, scores, rows))
+    write_scores(output, scores)
+    print(f"{len(rows)} images scored in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _expected(reference: Path, template: str) -> Expected:
+    """Names and sizes are those of the reference images: 8-bit RGB PNGs at the folder's root."""
+    sizes = {}
+    problems = []
+    for path in sorted(reference.glob("*.png")):
+        with open(path, "rb") as stream:
+            png = inspect_png(stream)
+        if png.fault or png.mode != "8-bit RGB":
+            problems.append(f"{path.name}: {png.fault or png.mode}")
+        sizes[path.name] = (png.width, png.height)
+    if problems or not sizes:
+        found = problems[:TEXTS_SHOWN] or ["no PNG at the root of the reference data"]
+        raise DataError("the organisers' reference data cannot be used; tell them", found)
+    source = "the reference data"
+    return Expected(template, frozenset(sizes), len(sizes), sizes=sizes, source=source)
+
+
+def check_result(folder: Path, expected: Expected) -> list[Finding]:
+    """Check the unpacked submission as its zip would be checked; links are refused."""
+    if not folder.is_dir():
+        fix = "upload a zip with the PNGs and readme.txt"
+        return [Finding("empty", "the zip", "the submission", "nothing", fix)]
+    findings, entries = [], []
+    with open_entries(folder) as found:
+        for entry in found:
+            if _is_plain(folder, entry):
+                entries += [entry] * (entry.name not in PLATFORM_FILES)
+            else:
+                fix = "put the file itself into the zip"
+                findings.append(Finding("link", entry.name, "a plain file", "a link", fix))
+        return findings + check_entries(entries, expected, zipped=True)
+
+
+def _is_plain(folder: Path, entry: Entry) -> bool:
+    path = folder / entry.name.rstrip("/")
+    return not path.is_symlink() and (path.is_file() or path.is_dir())
+
+
+def read_png(path: str) -> np.ndarray:
+    """Decode an 8-bit RGB PNG whose header was checked: (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: its pixels cannot be decoded, or it is an animation.
+    """
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.mode != "RGB" or getattr(image, "n_frames", 1) != 1:
+                raise ValueError(f"expected one RGB image, found {image.mode}")
+            return np.array(image)
+    except (*UNREADABLE, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
+        name = os.path.basename(path)
+        raise DataError(f"{name}: cannot be decoded: {error}; save or copy it again") from error
+
+
+def score_one(pair: tuple[str, str, Profile]) -> dict[str, float] | str:
+    """Score one (prediction, sharp, profile); a fault is returned, so that all of them are seen."""
+    prediction, sharp, profile = pair
+    try:
+        return score_pair(profile, read_png(prediction), read_png(sharp))
+    except ChallengeError as error:
+        return str(error).replace("\n", " ")
+
+
+def _rows(pairs: Sequence[tuple[str, str, Profile]], pixels: int) -> list[dict[str, float]]:
+    workers = 1 if pixels <= SERIAL_PIXELS else min(_cores(), len(pairs))
+    print(f"scoring {len(pairs)} images with {workers} processes", flush=True)
+    rows = list(_results(pairs, workers))
+    problems = [row for row in rows if isinstance(row, str)]
+    if problems:
+        more = len(problems) - TEXTS_SHOWN
+        shown = problems[:TEXTS_SHOWN] + [f"... and {more} more"] * (more > 0)
+        raise DataError("images that cannot be scored", shown)
+    return [row for row in rows if not isinstance(row, str)]
+
+
+def _results(
+    pairs: Sequence[tuple[str, str, Profile]], workers: int
+) -> Iterator[dict[str, float] | str]:
+    """`score_one` of each pair, in order; what other processes cannot do, this one does alone."""
+    done = 0
+    if workers > 1:
+        try:
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(workers, mp_context=context) as pool:
+                for row in pool.map(score_one, pairs):
+                    yield row
+                    done += 1
+        except (BrokenProcessPool, OSError, ImportError) as error:
+            print(f"warning: going on with one process: {error}", file=sys.stderr)
+    yield from map(score_one, pairs[done:])
+
+
+def leaderboard_row(
+    settings: Settings, rows: dict[str, dict[str, float]], readme: str
+) -> dict[str, float]:
+    """Key of each column -> its figure: the mean over all images, or the number of readme.txt."""
+    numbers = dict(zip(template_fields(settings.readme), server_values(readme), strict=False))
+    metrics = settings.profile.metrics
+    row = {}
+    for key, value in settings.columns:
+        if value in metrics:
+            row[key] = float(np.mean([scores[value] for scores in rows.values()]))
+        else:
+            row[key] = float(numbers.get(value, -1))
+    return row
+
+
+def write_scores(output: Path, scores: dict[str, float]) -> None:
+    """`scores.json` for Codabench, `scores.txt` for CodaLab (`KEY: value`, no exponents)."""
+    text = json.dumps(scores, allow_nan=False)
+    lines = [f"{key}: {_plain(value)}\n" for key, value in scores.items()]
+    (output / "scores.txt").write_text("".join(lines), encoding="ascii")
+    (output / "scores.json").write_text(text + "\n", encoding="ascii")
+
+
+def _plain(value: float) -> str:
+    """The number so that reading it back gives the same one; YAML reads `1e-05` as text."""
+    return repr(value) if "e" not in repr(value) else np.format_float_positional(value, trim="0")
+
+
+def _write(output: Path, html: str) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    text = html.encode("ascii", "xmlcharrefreplace")
+    (output / "detailed_results.html").write_bytes(text)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

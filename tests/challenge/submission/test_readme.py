@@ -1,0 +1,102 @@
+"""readme.txt: what is written is what the server reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from challenge.errors import ConfigError
+from challenge.rules import Rules
+from challenge.submission import (
+    Readme,
+    server_values,
+    write_readme,
+)
+from challenge.submission.readme import check_readme, readme_differences
+
+Parse = Callable[[str], tuple[float, int, int, str]]
+TEMPLATE = Rules().readme
+README = Readme(runtime=0.3125, cpu=1, extra_data=0, description="a method")
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "plain",
+        "",
+        "with: colons: http://x",
+        "two\nlines: 3",
+        "a\r\nb\rc\x85d\u2028e\x0bf",
+        "{runtime} %s",
+        "né 日本",
+        "bell\x07",
+    ],
+)
+def test_any_description_leaves_the_servers_parse_right(
+    server_parse: Parse, description: str
+) -> None:
+    readme = Readme(10.43, 0, 1, description)
+    text = write_readme(TEMPLATE, readme)
+    one_line = " ".join(description.split()).replace("\x07", "") or "none"
+    assert server_parse(text) == (10.43, 0, 1, one_line)
+    assert server_values(text) == ["10.43", "0", "1", one_line]
+    assert check_readme(text, TEMPLATE) == []
+    assert readme_differences(text, TEMPLATE, readme) == []
+
+
+def test_the_four_lines_are_those_of_the_published_template() -> None:
+    assert write_readme(TEMPLATE, Readme(10.43, 0, 0, "free text")) == (
+        "runtime per image [s] : 10.43\nCPU[1] / GPU[0] : 0\n"
+        "Extra Data [1] / No Extra Data [0] : 0\nOther description : free text\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("0.31", "0.3s", "line 1"),
+        ("0.31", "nan", "line 1"),
+        ("GPU[0] : 1", "GPU[0] : GPU", "line 2"),
+        ("GPU[0] : 1", "GPU[0] : 2", "line 2"),
+        ("Data [0] : 0", "Data [0] : no", "line 3"),
+        ("Other description : a method\n", "a method\n", "line 4"),
+    ],
+)
+def test_what_the_server_would_read_as_minus_one(old: str, new: str, place: str) -> None:
+    good = write_readme(TEMPLATE, README)
+    assert old in good
+    (finding,) = check_readme(good.replace(old, new), TEMPLATE)
+    assert place in finding.expected
+
+
+def test_a_line_too_many_shifts_the_values(
+    server_parse: Parse,
+) -> None:
+    text = "Team: ours\n" + write_readme(TEMPLATE, README)
+    assert server_parse(text)[0] == -1
+    assert check_readme(text, TEMPLATE)[0].found == "'ours'"
+
+
+def test_readme_differences_can_be_found() -> None:
+    text = write_readme(TEMPLATE, README)
+    other = Readme(0.4, 0, 1, "another")
+    names = ["runtime", "cpu", "extra_data", "description"]
+    assert readme_differences(text, TEMPLATE, other) == names
+
+
+def test_another_challenges_template_is_followed() -> None:
+    template = (
+        "runtime per image [s] : {runtime:.4f}\nExtra Data : {extra_data}\nCPU : {cpu}\n"
+        "LLM [1] / No LLM [0] : 0\nOther : {description}\n"
+    )
+    readme = Readme(0.0312, 1, 0, "x")
+    text = write_readme(template, readme)
+    assert server_values(text) == ["0.0312", "0", "1", "0", "x"]
+    assert readme_differences(text, template, readme) == []
+
+
+@pytest.mark.parametrize("template", ["runtime : {runtme}\n", "no value\n", "a : {runtime:.2q}\n"])
+def test_a_template_that_cannot_be_filled(template: str) -> None:
+    with pytest.raises(ConfigError, match="readme template"):
+        write_readme(template, README)
