@@ -23,7 +23,7 @@ UNKNOWN = "-"
 def print_board(board: Board, console: Console) -> None:
     """Print one board: the table, the table per sequence, warnings, notes. `*` marks the best."""
     console.print(Text(_title(board), style="bold"))
-    console.print(_rich(main_columns(board)))
+    console.print(_rich(main_columns(board).drop(columns="device")))  # 80 columns are few
     if board.sequences:
         shown = min(len(board.table), RUNS_BESIDE_EACH_OTHER)
         runs = "all runs" if shown == len(board.table) else f"the best {shown} runs, all in the CSV"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -30,8 +31,16 @@ def print_scores(
         no_lpips: why the column of LPIPS is empty, where it is; "" for no such column.
     """
     where = "/".join(part for part in (scores.challenge, scores.split, scores.run) if part)
-    table = Table(title=f"{where}: {scores.frames} images", title_justify="left")
-    table.add_column("sequence")
+    title = f"{where}: {scores.frames} images"
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),  # three profiles and LPIPS fit into 80 columns
+    )
+    table.add_column("sequence", overflow="fold", min_width=13)
     for name in scores.means:
         ranks = name == scores.profile
         head = f"{name}{' *' if ranks else ''}\ndB / SSIM"
