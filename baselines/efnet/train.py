@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import glob
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_check
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.device import device_name
 from baselines.efnet.trainer import Training, blurry_scores, train, validate
+from baselines.efnet.training_log import read_log
 from challenge import REPOSITORY, cli, prepare_data
 from challenge.datasets import Dataset, open_split
 from challenge.errors import ConfigError, DataError
@@ -46,17 +48,31 @@ def run_folder(name: str, resume: bool) -> Path:
     Raises:
         ConfigError: there is nothing to resume.
     """
-    taken = [
-        RUNS / name,
-        *sorted(RUNS.glob(f"{name}-[0-9]*"), key=lambda path: (len(path.name), path)),
-    ]
-    taken = [path for path in taken if path.exists()]
+    numbered = {
+        int(path.name[len(name) + 1 :]): path
+        for path in RUNS.glob(f"{glob.escape(name)}-*")
+        if path.name[len(name) + 1 :].isdigit()
+    }
+    if (RUNS / name).exists():
+        numbered[1] = RUNS / name
+    taken = [path for _, path in sorted(numbered.items())]
     if resume:
         started = [path for path in taken if (path / "last.pth").exists()]
         if not started:
             raise ConfigError(f"{RUNS / name}: no last.pth to resume from; leave out --resume")
         return started[-1]
-    return RUNS / (f"{name}-{len(taken) + 1}" if taken else name)
+    if taken and (stopped := stopped_at(taken[-1])):
+        print(f"note: {taken[-1].name} stopped at iteration {stopped}; --resume goes on with it")
+    return RUNS / (f"{name}-{max(numbered) + 1}" if taken else name)
+
+
+def stopped_at(folder: Path) -> int | None:
+    """The last logged iteration of a training that did not reach its end; None if it did."""
+    rows = read_log(folder / "log.jsonl")
+    if not rows or not (folder / "last.pth").exists() or not (folder / "config.yml").exists():
+        return None
+    last = int(rows[-1]["iteration"])
+    return last if last < read_config(folder / "config.yml").train.iterations else None
 
 
 def start(config: Config, resume: bool) -> Path:

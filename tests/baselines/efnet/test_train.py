@@ -101,6 +101,29 @@ def test_resuming_ends_where_an_uninterrupted_training_ends(highrev: Path, runs:
         assert torch.equal(value, resumed["params"][key]), key
 
 
+def test_a_removed_number_is_not_taken_for_the_next_one(runs: Path) -> None:
+    for name in ("t", "t-3", "t-later"):
+        (runs / name).mkdir(parents=True)
+    assert train.run_folder("t", resume=False).name == "t-4"
+    assert train.run_folder("u", resume=False).name == "u"
+    for name in ("t", "t-3"):
+        (runs / name / "last.pth").touch()
+    assert train.run_folder("t", resume=True).name == "t-3"
+
+
+def test_an_unfinished_training_is_pointed_out(
+    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(highrev, iterations=2)) == 0
+    assert main(arguments(highrev, iterations=2)) == 0
+    assert "note:" not in capsys.readouterr().out
+    config = runs / "t-2" / "config.yml"
+    config.write_text(config.read_text().replace("iterations: 2", "iterations: 9"))
+    assert main(arguments(highrev, iterations=2)) == 0
+    expected = "note: t-2 stopped at iteration 2; --resume goes on with it"
+    assert expected in capsys.readouterr().out
+
+
 def test_the_log_of_a_resumed_training_has_every_iteration_once(highrev: Path, runs: Path) -> None:
     assert main(arguments(highrev, iterations=6)) == 0
     with open(runs / "t" / "log.jsonl", "a") as file:
