@@ -139,7 +139,7 @@ def command(
     wf: Annotated[int, typer.Option(help="width of the first level")] = 16,
     batch: Annotated[int, typer.Option(help="images in a batch")] = 4,
     crop: Annotated[int, typer.Option(help="side of a crop in pixels")] = 128,
-    precision: Annotated[str, typer.Option(help=" or ".join(PRECISIONS))] = "bfloat16",
+    precision: Annotated[str, typer.Option(help=", ".join(PRECISIONS))] = "bfloat16",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda")] = "auto",
     steps: Annotated[int, typer.Option(help="timed steps of each network", min=1)] = 15,
 ) -> None:

@@ -14,7 +14,7 @@ from challenge.config import load_config
 from challenge.datasets import FORMATS
 from challenge.errors import ConfigError
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass
@@ -57,7 +57,7 @@ class TrainConfig:
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
     clip_norm: float = 0.01
     loss_weight: float = 0.5
-    precision: str = "float32"  # or bfloat16: autocast
+    precision: str = "float32"  # bfloat16: autocast; auto: bfloat16 where the device has it
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     seed: int = 10
     weights: str | None = None  # start from these

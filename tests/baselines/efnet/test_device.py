@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines.efnet.device import autocast, choose_device, device_name, has_bfloat16
+from challenge.errors import ConfigError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    "flags, expected",
+    [("fpu avx2", False), ("avx512f avx512_bf16", True), ("amx_bf16", True), ("asimd bf16", True)],
+)
+def test_bfloat16_is_used_where_the_processor_has_it(
+    tmp_path: Path, flags: str, expected: bool
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor : 0\nflags : {flags}\n")
+    assert has_bfloat16(CPU, cpuinfo) is expected
+
+
+def test_a_system_that_does_not_tell_gets_float32(tmp_path: Path) -> None:
+    assert not has_bfloat16(CPU, tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    "precision, dtype", [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
+def test_autocast_computes_in_what_was_asked_for(precision: str, dtype: torch.dtype) -> None:
+    with autocast(CPU, precision):
+        assert torch.nn.functional.linear(torch.ones(2, 2), torch.ones(2, 2)).dtype == dtype
+
+
+def test_auto_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr("baselines.efnet.device.has_bfloat16", lambda device, has=has: has)
+        with autocast(CPU, "auto"):
+            assert torch.nn.functional.linear(torch.ones(2, 2), torch.ones(2, 2)).dtype == dtype
+
+
+def test_devices_are_chosen_by_name() -> None:
+    assert choose_device("cpu") == CPU and device_name(CPU) == "cpu"
+    for name in ("gpu", "cuda:99"):
+        with pytest.raises(ConfigError, match=name):
+            choose_device(name)
