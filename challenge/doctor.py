@@ -9,7 +9,6 @@ if __name__ == "__main__":
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 import importlib
-import os
 import platform
 import shutil
 import sys
@@ -20,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from challenge import bootstrap, torchvision_shim
+from challenge.cores import cores
 
 LEAST_FREE_GB = 5.0
 
@@ -103,9 +103,8 @@ def check_data() -> Finding:
 def check_machine() -> Finding:
     """Cores this process may use, and the free disk under the repository."""
     free = shutil.disk_usage(bootstrap.ROOT).free / 1e9
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     advice = f"less than {LEAST_FREE_GB:.0f} GB free: make room" if free < LEAST_FREE_GB else ""
-    return Finding("machine", f"{cores} cores, {free:.0f} GB of disk free", advice)
+    return Finding("machine", f"{cores()} cores, {free:.0f} GB of disk free", advice)
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (

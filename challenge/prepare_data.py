@@ -13,7 +13,6 @@ if __name__ == "__main__":  # run by path, in a fresh clone, with any Python
 
 import hashlib
 import json
-import os
 import shutil
 import signal
 import sys
@@ -33,6 +32,7 @@ from tqdm import tqdm
 
 from challenge import REPOSITORY
 from challenge.cli import run
+from challenge.cores import cores
 from challenge.errors import ConfigError, DataError
 from challenge.files import write_json
 from challenge.photographs import LICENCES
@@ -172,7 +172,7 @@ def write_all(folder: Path, request: Request, workers: int | None) -> None:
     sequences = plan(request)
     folder.mkdir()
     one = partial(write_sequence, folder, request=request)
-    number = min(workers or available_cores(), len(sequences))
+    number = min(workers or cores(), len(sequences))
     bar = partial(tqdm, total=len(sequences), desc="simulating", unit="sequence")
     if number == 1:
         for sequence in bar(sequences):
@@ -200,12 +200,6 @@ def start_worker() -> None:
     """Leave Ctrl-C to the parent, which then removes what was written, and keep to one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def digest(folder: Path, names: Several[str]) -> str:

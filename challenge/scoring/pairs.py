@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.cores import cores
 from challenge.errors import DataError
 from challenge.files import sha256
 from challenge.images import png_size, read_png
@@ -141,13 +142,6 @@ def shortened(lines: list[str], shown: int = 10) -> list[str]:
     """The first lines, and how many more there are."""
     more = [f"… and {len(lines) - shown} more"] if len(lines) > shown else []
     return lines[:shown] + more
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _folder_with_pngs(folder: Path) -> Path | None:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from challenge.cores import cores
 from challenge.errors import ConfigError, DataError
 from challenge.files import write_json, write_whole
 from challenge.run_record import RunRecord
@@ -21,7 +22,6 @@ from challenge.scoring.pairs import (
     Job,
     Pair,
     compute_pairs,
-    cores,
     find_pairs,
     find_pngs,
     folder_sha256,

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from challenge.cores import cores
 from challenge.errors import ChallengeError, DataError
 from challenge.scoring.profiles import Profile, score_pair
 from challenge.server import page
@@ -173,7 +174,7 @@ def score_one(pair: tuple[str, str, Profile]) -> dict[str, float] | str:
 
 
 def _rows(pairs: Sequence[tuple[str, str, Profile]], pixels: int) -> list[dict[str, float]]:
-    workers = 1 if pixels <= SERIAL_PIXELS else min(_cores(), len(pairs))
+    workers = 1 if pixels <= SERIAL_PIXELS else min(cores(), len(pairs))
     print(f"scoring {len(pairs)} images with {workers} processes", flush=True)
     rows = list(_results(pairs, workers))
     problems = [row for row in rows if isinstance(row, str)]
@@ -233,9 +234,3 @@ def _write(output: Path, html: str) -> None:
     output.mkdir(parents=True, exist_ok=True)
     text = html.encode("ascii", "xmlcharrefreplace")
     (output / "detailed_results.html").write_bytes(text)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,7 +7,6 @@ at which pace, stands in benchmarks/README.md.
 from __future__ import annotations
 
 import io
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+
+from challenge.cores import cores
 
 LEVELS = (6, 9)
 """zlib's levels, in the order they are tried: the first is quick, the second gains some more."""
@@ -29,7 +30,7 @@ def recompressed(paths: Sequence[Path], level: int, workers: int | None = None) 
     The threads are never more than a few images ahead: memory does not grow with the number of
     images, and the result does not depend on the number of threads.
     """
-    threads = workers or _cores()
+    threads = workers or cores()
     waiting: deque[Future[bytes]] = deque()
     with ThreadPoolExecutor(threads) as pool:  # both codecs work without Python's lock
         try:
@@ -67,10 +68,6 @@ def same_pixels(first: bytes, second: bytes) -> bool:
     """Whether two PNGs hold the same 8-bit RGB pixels."""
     pixels, others = _decode(first), _decode(second)
     return pixels is not None and others is not None and np.array_equal(pixels, others)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _encode(bgr: np.ndarray, level: int) -> bytes:

@@ -138,7 +138,7 @@ def test_several_processes_give_the_same(
         paths = (str(tmp_path / side / f"{name}.png") for side in ("res", "ref"))
         pairs.append((*paths, PROFILES["published_kit"]))
     alone = program._rows(pairs, pixels=1)
-    monkeypatch.setattr(program, "_cores", lambda: 2)
+    monkeypatch.setattr(program, "cores", lambda: 2)
     assert program._rows(pairs, pixels=10**9) == alone
     assert alone[0] != alone[1]
 
