@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import dataclasses
 import datetime
 import os
 import shutil
@@ -24,16 +25,15 @@ import typer
 import yaml
 from tqdm import tqdm
 
+from baselines import RUNS
 from baselines.restorer import Restorer, load_restorer
 from challenge import REPOSITORY, cli, prepare_data
-from challenge.datasets import Dataset, open_split
+from challenge.datasets import BINS, Dataset, open_split
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import kit_path, sha256
 from challenge.images import write_png
 from challenge.rules import load_rules
 from challenge.run_record import SUBMISSIONS, RunRecord, load_record, save_record
-
-RUNS = REPOSITORY / "runs"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Source:
     root: Path  # folder with {train,val,test}/
     format: str = "highrev_raw"
     voxel_root: Path | None = None
-    bins: int = 6
+    bins: int = BINS
     rules: str = "own"
 
     def open(self, split: str) -> Dataset:
@@ -52,7 +52,7 @@ class Source:
 
     def challenge(self) -> str:
         """The folder name of this data under `submissions/`."""
-        return load_rules(Path(self.rules)).name or self.root.resolve().name
+        return load_rules(self.rules).name or self.root.resolve().name
 
 
 def restore_all(restorer: Restorer, dataset: Dataset, folder: Path, title: str) -> float:
@@ -110,6 +110,7 @@ def predict(
             data_root=str(source.root.resolve()),
             data_format=source.format,
             voxel_root=str(source.voxel_root.resolve()) if source.voxel_root else None,
+            bins=source.bins,
             split=split,
             frames=len(dataset),
             runtime_per_image_s=runtime,
@@ -242,10 +243,11 @@ def command(
     if training is not None:
         config = yaml.safe_load((training / "config.yml").read_text(encoding="utf-8"))
     if data is not None:
-        bins = config.get("data", {}).get("bins", 6)
+        bins = config.get("data", {}).get("bins", BINS)
         source = Source(root=data, rules=rules or "own", bins=bins)
     elif config:
         source = source_of(config)
+        source = dataclasses.replace(source, rules=rules or source.rules)
     else:
         prepare_data.ensure(prepare_data.DEFAULT_ROOT)
         source = Source(root=prepare_data.DEFAULT_ROOT, rules=rules or "mini")

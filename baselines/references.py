@@ -13,6 +13,7 @@ from pathlib import Path
 
 from baselines.predict import Source, predict
 from challenge import cli
+from challenge.datasets import BINS
 from challenge.errors import ChallengeError
 from challenge.run_record import SUBMISSIONS, RunRecord, find_runs, load_record
 
@@ -45,6 +46,7 @@ def command() -> None:
             root=Path(record.data_root),
             format=record.data_format or "highrev_raw",
             voxel_root=Path(record.voxel_root) if record.voxel_root else None,
+            bins=record.bins or BINS,
             rules=record.rules or "own",
         )
         try:

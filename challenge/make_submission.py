@@ -149,8 +149,8 @@ def _latest_run() -> list[Path]:
     """The newest run's folder in every split but train; reference rows are never submitted."""
     runs = [
         found
-        for found in run_record.find_runs(run_record.SUBMISSIONS)
-        if not run_record.load_record(found).reference and found.parent.name != "train"
+        for found in run_record.find_runs(run_record.SUBMISSIONS, references=False)
+        if found.parent.name != "train"
     ]
     if not runs:
         raise SubmissionError(

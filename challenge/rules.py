@@ -10,6 +10,7 @@ from pathlib import Path
 from challenge import REPOSITORY
 from challenge.config import load_config
 from challenge.errors import ConfigError
+from challenge.files import kit_path
 from challenge.scoring.profiles import PROFILES, Profile, find_profile, profile_problems
 from challenge.server.hosting import Hosting
 
@@ -58,16 +59,19 @@ class Rules:
         return {**PROFILES, **self.profiles}
 
 
-def load_rules(path: Path) -> Rules:
-    """Read rules from YAML; a bare name such as `highrev` stands for
-    `configs/challenge/highrev.yml`.
+def load_rules(path: str | Path) -> Rules:
+    """Read rules from YAML.
+
+    A bare name such as `highrev` stands for `configs/challenge/highrev.yml`; a relative path that
+    is not there means the kit's own folder.
 
     Raises:
         ConfigError: no such file, a key or value that is not known, or profiles that name no metric
             (all of them).
     """
-    if not path.suffix and not path.exists():
-        path = RULES_FOLDER / f"{path}.yml"
+    path = Path(path)
+    bare = not path.suffix and not path.is_file()
+    path = RULES_FOLDER / f"{path}.yml" if bare else kit_path(path)
     rules = load_config(Rules, path)
     own = {name: dataclasses.replace(value, name=name) for name, value in rules.profiles.items()}
     problems = [

@@ -34,6 +34,7 @@ class RunRecord:
     data_root: str | None = None  # folder with {train,val,test}/
     data_format: str | None = None  # "highrev_raw"; how data_root is to be read
     voxel_root: str | None = None  # where highrev_voxel keeps its grids
+    bins: int | None = None  # time bins of the voxel grid
     split: str | None = None  # "val"
     frames: int | None = None  # number of images
     runtime_per_image_s: float | None = None  # restoring alone, without reading and writing
@@ -84,8 +85,10 @@ def load_record(folder: Path) -> RunRecord:
     return RunRecord(**{key: value for key, value in values.items() if key in known})
 
 
-def find_runs(submissions: Path) -> list[Path]:
+def find_runs(submissions: Path, references: bool = True) -> list[Path]:
     """The folders of predictions below `submissions`, oldest first (by `created`, then by path).
+
+    Without `references`, the reference rows `blurry` and `edi` are left out.
 
     A folder whose `run.json` cannot be read is left out, with a warning on stderr.
     """
@@ -94,7 +97,10 @@ def find_runs(submissions: Path) -> list[Path]:
         if path.parent.name.startswith("."):  # a prediction under way
             continue
         try:
-            found.append((load_record(path.parent).created or "", path.parent))
+            record = load_record(path.parent)
         except SubmissionError as error:
             print(f"warning: {error}", file=sys.stderr)
+            continue
+        if references or not record.reference:
+            found.append((record.created or "", path.parent))
     return [folder for _, folder in sorted(found)]

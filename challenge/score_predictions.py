@@ -28,7 +28,6 @@ from rich.console import Console
 from challenge import cli, run_record
 from challenge.errors import ChallengeError, ConfigError, DataError, SubmissionError
 from challenge.files import kit_path
-from challenge.rules import RULES_FOLDER, Rules, load_rules
 from challenge.run_record import RunRecord, find_runs, load_record
 from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras, why_empty
 from challenge.scoring.profiles import PROFILES, Profile, find_profile
@@ -41,6 +40,7 @@ from challenge.scoring.score import (
     score_folder,
 )
 from challenge.scoring.score_table import print_scores
+from challenge.submission.origin import rules_of
 
 CACHES = ".cache"
 """Folder in `submissions` with the values of each pair that was scored."""
@@ -201,9 +201,7 @@ def _score_all(choice: Choice, workers: int | None, console: Console) -> None:
 def _latest(choice: Choice) -> Target:
     """The newest run, references aside, whose sharp images are on disk."""
     runs = [
-        run
-        for run in find_runs(run_record.SUBMISSIONS)
-        if _wanted(run, choice) and not load_record(run).reference
+        run for run in find_runs(run_record.SUBMISSIONS, references=False) if _wanted(run, choice)
     ]
     if not runs:
         raise _nothing_to_score(choice)
@@ -220,7 +218,7 @@ def _wanted(folder: Path, choice: Choice) -> bool:
 
 
 def _nothing_to_score(choice: Choice) -> ChallengeError:
-    runs = [run for run in find_runs(run_record.SUBMISSIONS) if not load_record(run).reference]
+    runs = find_runs(run_record.SUBMISSIONS, references=False)
     if not runs:
         return SubmissionError(
             f"{run_record.SUBMISSIONS}: nothing predicted yet; run bash run.sh predict"
@@ -256,7 +254,7 @@ def _target(folder: Path, choice: Choice) -> Target:
         if record.split == "test" and choice.sharp is None:
             fix = f"{WITHHELD}, or give --sharp DIR"
         raise DataError(f"{sharp}: no such folder; {fix}")
-    rules = _rules(record)
+    rules = rules_of(None, record, folder)
     profile = choice.profile or rules.profile
     find_profile(profile, rules.all_profiles)
     return Target(folder, record, sharp, profile, rules.all_profiles, choice.extras)
@@ -269,15 +267,6 @@ def _sharp(record: RunRecord, choice: Choice) -> Path | None:
     root = choice.data or (kit_path(record.data_root) if record.data_root else None)
     split = choice.split or record.split
     return root / split / "sharp" if root and split else None
-
-
-def _rules(record: RunRecord) -> Rules:
-    """The rules a run was made under; the usual ones where none are named."""
-    if record.rules:
-        named = Path(record.rules)
-        return load_rules(kit_path(named) if named.suffix else named)
-    own = RULES_FOLDER / f"{record.challenge}.yml"
-    return load_rules(own) if own.is_file() else Rules()
 
 
 if __name__ == "__main__":

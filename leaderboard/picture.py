@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 from challenge import cli, run_record
-from challenge.datasets import open_split
+from challenge.datasets import BINS, open_split
 from challenge.errors import DataError, SubmissionError
 from challenge.images import read_png, write_png
 from challenge.run_record import RunRecord, find_runs, load_record
@@ -76,7 +76,8 @@ def panels_of(
         raise SubmissionError(f"{folder / run_record.FILE_NAME}: names no data_root and split")
     voxel_root = Path(record.voxel_root) if record.voxel_root else None
     data_format = record.data_format or "highrev_raw"
-    dataset = open_split(Path(record.data_root), record.split, data_format, voxel_root=voxel_root)
+    bins = record.bins or BINS
+    dataset = open_split(Path(record.data_root), record.split, data_format, bins, voxel_root)
     frame = frame or dataset.frames[len(dataset) // 2]
     if frame not in dataset.frames:
         some = ", ".join(dataset.frames[:3])
@@ -112,9 +113,7 @@ def command(
     Example: bash run.sh show chelsea_pan_00024 --run edi --run efnet_mini
     """
     if folder is None:
-        runs = [
-            path for path in find_runs(run_record.SUBMISSIONS) if not load_record(path).reference
-        ]
+        runs = find_runs(run_record.SUBMISSIONS, references=False)
         if not runs:
             raise SubmissionError(
                 f"{run_record.SUBMISSIONS}: nothing predicted yet; bash run.sh predict"

@@ -11,7 +11,7 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from challenge.config import load_config
-from challenge.datasets import FORMATS
+from challenge.datasets import BINS, FORMATS
 from challenge.errors import ConfigError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -25,7 +25,7 @@ class DataConfig:
     format: str = "highrev_raw"  # or highrev_voxel
     voxel_root: str | None = None  # highrev_voxel: folder with {train,val}/voxel/
     rules: str = "highrev"  # configs/challenge/<rules>.yml, or a path
-    bins: int = 6  # time bins of the voxel grid
+    bins: int = BINS  # time bins of the voxel grid
     event_mask: bool = False  # gate stage 2 with the pixels that saw events (REBlur needs it)
     keep_in_memory: bool = False  # read every training frame once: small data sets only
     workers: int = 4  # processes that read and cut; 0: the training process itself

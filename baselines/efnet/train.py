@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from omegaconf import OmegaConf
 
+from baselines import RUNS
 from baselines.efnet.batches import Crops
 from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from baselines.efnet.config import Config, read_config
@@ -30,7 +31,6 @@ from challenge.files import kit_path, write_text
 from challenge.rules import load_rules
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "efnet_mini.yml"
-RUNS = REPOSITORY / "runs"
 
 
 def open_data(config: Config, split: str) -> Dataset:
@@ -78,7 +78,7 @@ def stopped_at(folder: Path) -> int | None:
 def start(config: Config, resume: bool) -> Path:
     """Train as configured, from iteration 0 or from `last.pth`; returns the run's folder."""
     folder = run_folder(config.name, resume)
-    rules = load_rules(Path(config.data.rules))
+    rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
     if not frames.has_sharp:

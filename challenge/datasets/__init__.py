@@ -13,6 +13,8 @@ from challenge.errors import ConfigError
 from challenge.sample import Sample
 
 FORMATS = ("highrev_raw", "highrev_voxel")
+BINS = 6
+"""Time bins of the published voxel grids."""
 
 
 class Dataset(Protocol):
@@ -34,7 +36,7 @@ def open_split(
     root: Path,
     split: str,
     format: str = "highrev_raw",
-    bins: int = 6,
+    bins: int = BINS,
     voxel_root: Path | None = None,
 ) -> Dataset:
     """Open one split ("train", "val", "test") of a data set.

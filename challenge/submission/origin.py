@@ -128,8 +128,7 @@ def rules_of(path: Path | None, record: RunRecord, submission: Path) -> Rules:
     if path:
         return load_rules(path)
     if record.rules:
-        named = Path(record.rules)  # a file, or a bare name such as `highrev`
-        return load_rules(kit_path(record.rules) if named.suffix else named)
+        return load_rules(record.rules)
     parents = submission.resolve().parents
     in_path = parents[1].name if len(parents) > 1 and split_in_path(submission) else "own"
     own = RULES_FOLDER / f"{record.challenge or in_path}.yml"

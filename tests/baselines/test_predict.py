@@ -10,10 +10,12 @@ import pytest
 
 from baselines import predict, references
 from baselines.efnet import train
-from baselines.predict import main
+from baselines.predict import Source, main
 from challenge import run_record
+from challenge.datasets import open_split
 from challenge.images import png_size, read_png
 from challenge.run_record import load_record
+from leaderboard import picture
 
 
 @pytest.fixture(autouse=True)
@@ -180,3 +182,29 @@ def test_reference_rows_are_made_once_where_scores_are_possible(
     times = [path.stat().st_mtime_ns for path in sorted(submissions.rglob("*.png"))]
     assert references.main([]) == 0
     assert [path.stat().st_mtime_ns for path in sorted(submissions.rglob("*.png"))] == times
+
+
+def test_reference_rows_and_pictures_follow_the_bins_of_stored_voxel_grids(
+    highrev: Path, tmp_path: Path, submissions: Path
+) -> None:
+    raw = open_split(highrev, "val", bins=5)
+    folder = tmp_path / "voxels" / "val" / "voxel"
+    folder.mkdir(parents=True)
+    for index, frame in enumerate(raw.frames):
+        np.savez(folder / f"{frame}.npz", voxel=raw[index].voxel.transpose(1, 2, 0))
+    source = Source(highrev, "highrev_voxel", tmp_path / "voxels", bins=5)
+    made = predict.predict(source, "val", "mine", "blurry")
+    assert load_record(made).bins == 5
+    assert references.main([]) == 0
+    assert load_record(made.with_name("edi")).bins == 5
+    assert picture.main(["--folder", str(made)]) == 0
+
+
+def test_rules_can_be_chosen_for_the_newest_training(
+    highrev: Path, tmp_path: Path, submissions: Path
+) -> None:
+    settings = ["train.iterations=1", "train.crop=16", "train.batch=1", "network.wf=4"]
+    assert train.main([f"data.root={highrev}", "data.rules=own", "name=t", *settings]) == 0
+    (tmp_path / "mine.yml").write_text("name: mine")
+    assert main(["--rules", str(tmp_path / "mine.yml"), "--split", "val"]) == 0
+    assert (submissions / "mine" / "val" / "t" / "run.json").exists()

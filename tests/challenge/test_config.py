@@ -78,3 +78,12 @@ def test_every_rules_file_can_be_read() -> None:
     highrev = load_rules(Path("highrev"))  # a bare name
     assert (highrev.width, highrev.height) == (1632, 1224)
     assert highrev.frames == {"train": 1771, "val": 421, "test": 284}
+
+
+def test_a_folder_of_that_name_does_not_hide_the_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "highrev").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_rules("highrev").width == 1632
+    assert load_rules("configs/challenge/highrev.yml").width == 1632  # from anywhere
