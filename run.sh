@@ -53,7 +53,7 @@ find_python() {
   for candidate in "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}" \
     "${CONDA_PREFIX:+$CONDA_PREFIX/bin/python}" "$root/.venv/bin/python" \
     "$(command -v python3 || true)" "$(command -v python || true)"; do
-    if [ -x "$candidate" ] && "$candidate" "$root/challenge/bootstrap.py" "$@" >/dev/null 2>&1; then
+    if [ -x "$candidate" ] && "$candidate" "$root/challenge/environment/bootstrap.py" "$@" >/dev/null 2>&1; then
       python="$candidate"
       return 0
     fi
@@ -68,7 +68,7 @@ find_base() {
   for name in python3 python python3.13 python3.12 python3.11 python3.10; do
     candidate="$(command -v "$name" || true)"
     case "$candidate" in "" | "$root/.venv/"*) continue ;; esac
-    if "$candidate" "$root/challenge/bootstrap.py" --python >/dev/null 2>&1; then
+    if "$candidate" "$root/challenge/environment/bootstrap.py" --python >/dev/null 2>&1; then
       python="$candidate"
       return 0
     fi
@@ -87,7 +87,7 @@ find_base() {
 need_python() {
   if ! find_python "$@"; then
     find_base
-    "$python" "$root/challenge/make_environment.py"
+    "$python" "$root/challenge/environment/make_environment.py"
     python="$root/.venv/bin/python"
   fi
   export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
@@ -98,7 +98,7 @@ setup() {
     echo "nothing to do: $python holds all that the kit needs"
   else
     find_base
-    exec "$python" "$root/challenge/make_environment.py" "$@"
+    exec "$python" "$root/challenge/environment/make_environment.py" "$@"
   fi
 }
 
@@ -140,7 +140,7 @@ doctor() {
     python="$root/.venv/bin/python"
     [ -x "$python" ] || find_base
   fi
-  exec "$python" "$root/challenge/doctor.py" "$@"
+  exec "$python" "$root/challenge/environment/doctor.py" "$@"
 }
 
 unknown() {
@@ -157,41 +157,34 @@ module() {
   exec "$python" -m "$@"
 }
 
-script() {
-  local file="$root/$1"
-  shift
-  need_python
-  exec "$python" "$file" "$@"
-}
-
 verb="${1:-help}"
 [ $# -eq 0 ] || shift
 case "$verb" in
   help | -h | --help) usage ;;
   setup) setup "$@" ;;
-  data) script challenge/prepare_data.py "$@" ;;
+  data) module challenge.commands.data "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score)
     need_python
     wants_help "$@" || "$python" -m baselines.references
-    exec "$python" "$root/challenge/score_predictions.py" "$@"
+    exec "$python" -m challenge.commands.score "$@"
     ;;
   leaderboard)
     need_python
     if ! wants_help "$@"; then # what was predicted but never scored belongs in the table too
       "$python" -m baselines.references
-      "$python" "$root/challenge/score_predictions.py" --all >/dev/null || true
+      "$python" -m challenge.commands.score --all >/dev/null || true
     fi
     exec "$python" -m leaderboard "$@"
     ;;
-  weights) script challenge/get_weights.py "$@" ;;
+  weights) module challenge.commands.weights "$@" ;;
   show) module leaderboard.picture "$@" ;;
-  submit) script challenge/make_submission.py "$@" ;;
-  check) script challenge/check_submission.py "$@" ;;
-  ledger) script challenge/record_result.py "$@" ;;
-  rehearse) script challenge/rehearse.py "$@" ;;
-  bundle) script challenge/make_bundle.py "$@" ;;
+  submit) module challenge.commands.submit "$@" ;;
+  check) module challenge.commands.check "$@" ;;
+  ledger) module challenge.commands.ledger "$@" ;;
+  rehearse) module challenge.commands.rehearse "$@" ;;
+  bundle) module challenge.commands.bundle "$@" ;;
   test | lint)
     if wants_help "$@"; then
       verbs | grep "^$verb "

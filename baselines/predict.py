@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 
@@ -27,13 +27,14 @@ from tqdm import tqdm
 
 from baselines import RUNS
 from baselines.restorer import Restorer, load_restorer
-from challenge import REPOSITORY, cli, prepare_data
+from challenge import REPOSITORY, cli
 from challenge.datasets import BINS, Dataset, open_split
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import kit_path, sha256
 from challenge.images import write_png
 from challenge.rules import load_rules
-from challenge.run_record import SUBMISSIONS, RunRecord, load_record, save_record
+from challenge.runs import SUBMISSIONS, RunRecord, load_record, save_record
+from challenge.simulation import embedded
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,8 @@ def command(
         source = source_of(config)
         source = dataclasses.replace(source, rules=rules or source.rules)
     else:
-        prepare_data.ensure(prepare_data.DEFAULT_ROOT)
-        source = Source(root=prepare_data.DEFAULT_ROOT, rules=rules or "mini")
+        embedded.ensure(embedded.DEFAULT_ROOT)
+        source = Source(root=embedded.DEFAULT_ROOT, rules=rules or "mini")
     splits = split or [part for part in ("val", "test") if (source.root / part).is_dir()]
     if not splits:
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 
@@ -15,7 +15,7 @@ from baselines.predict import Source, predict
 from challenge import cli
 from challenge.datasets import BINS
 from challenge.errors import ChallengeError
-from challenge.run_record import SUBMISSIONS, RunRecord, find_runs, load_record
+from challenge.runs import SUBMISSIONS, RunRecord, find_runs, load_record
 
 REFERENCES = ("blurry", "edi")
 

@@ -15,7 +15,7 @@ if __name__ == "__main__":
     import sys
 
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 
@@ -39,8 +39,8 @@ from baselines.efnet.device import autocast, choose_device, device_name
 from baselines.efnet.losses import psnr_loss
 from baselines.efnet.model import EFNet
 from challenge import cli
+from challenge.environment.torchvision_shim import ensure_torchvision_imports
 from challenge.errors import ConfigError
-from challenge.torchvision_shim import ensure_torchvision_imports
 
 MIB = 2.0**20
 

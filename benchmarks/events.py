@@ -13,7 +13,7 @@ if __name__ == "__main__":
     import sys
 
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     import sys
 
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 
@@ -41,10 +41,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from challenge import cli
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord
-from challenge.scoring import metrics
+from challenge.metrics import variants as metrics
+from challenge.metrics.profiles import PROFILES, score_pair
+from challenge.runs import RunRecord
 from challenge.scoring.pairs import cores
-from challenge.scoring.profiles import PROFILES, score_pair
 from challenge.scoring.score import score_folder
 
 Metric = Callable[[np.ndarray, np.ndarray], float]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 
@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from challenge import cli, run_record
+from challenge import cli
+from challenge import runs as run_record
 from challenge.errors import SubmissionError
 from challenge.files import write_text
 from leaderboard.load import load_runs

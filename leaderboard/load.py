@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.errors import SubmissionError
-from challenge.run_record import FILE_NAME, RunRecord, load_record
+from challenge.runs import FILE_NAME, RunRecord, load_record
 
 SCORES_FILE = "scores.json"
 NUMBERS = ("runtime_per_image_s", "parameters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 
@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 import typer
 
-from challenge import cli, run_record
+from challenge import cli
+from challenge import runs as run_record
 from challenge.datasets import BINS, open_split
 from challenge.errors import DataError, SubmissionError
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord, find_runs, load_record
+from challenge.runs import RunRecord, find_runs, load_record
 
 TITLE_HEIGHT = 22  # pixels
 GAP = 4

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from challenge import REPOSITORY, bootstrap
+from challenge import REPOSITORY
+from challenge.environment import bootstrap
 
 PYPROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 CONDA = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))
@@ -77,7 +78,7 @@ def test_the_pinned_torchvision_is_built_for_the_pinned_torch() -> None:
 
 def test_what_runs_before_the_installation_needs_the_standard_library_only() -> None:
     modules = ["bootstrap", "doctor", "installer", "make_environment", "torchvision_shim"]
-    code = f"import {', '.join(f'challenge.{name}' for name in modules)}"
+    code = f"import {', '.join(f'challenge.environment.{name}' for name in modules)}"
     bare = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); "]
     subprocess.run([*bare[:-1], bare[-1] + code], check=True)
     control = subprocess.run([*bare[:-1], bare[-1] + "import yaml"], capture_output=True)

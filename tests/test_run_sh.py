@@ -41,8 +41,8 @@ def write_python(path: Path, holds: bool, fits: bool = True, make: str = "exit 9
 @pytest.fixture
 def kit(tmp_path: Path) -> Path:
     kit = tmp_path / "my kit"
-    (kit / "challenge").mkdir(parents=True)
-    for name in ("run.sh", "pyproject.toml", "challenge/bootstrap.py"):
+    (kit / "challenge" / "environment").mkdir(parents=True)
+    for name in ("run.sh", "pyproject.toml", "challenge/environment/bootstrap.py"):
         shutil.copy(REPOSITORY / name, kit / name)
     write_python(tmp_path / "active env" / "bin" / "python", holds=True)
     write_python(tmp_path / "bin" / "python3", holds=False)
@@ -66,13 +66,13 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
 @pytest.mark.parametrize(
     "verb, program",
     [
-        ("data", ["{kit}/challenge/prepare_data.py"]),
+        ("data", ["-m", "challenge.commands.data"]),
         ("train", ["-m", "baselines.efnet.train"]),
         ("predict", ["-m", "baselines.predict"]),
-        ("score", ["{kit}/challenge/score_predictions.py"]),
-        ("weights", ["{kit}/challenge/get_weights.py"]),
+        ("score", ["-m", "challenge.commands.score"]),
+        ("weights", ["-m", "challenge.commands.weights"]),
         ("leaderboard", ["-m", "leaderboard"]),
-        ("submit", ["{kit}/challenge/make_submission.py"]),
+        ("submit", ["-m", "challenge.commands.submit"]),
     ],
 )
 def test_a_verb_passes_its_arguments_on_from_the_callers_folder(

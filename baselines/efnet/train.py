@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from challenge import bootstrap
+    from challenge.environment import bootstrap
 
     bootstrap.ensure_packages()
 
@@ -24,11 +24,12 @@ from baselines.efnet.config import Config, read_config
 from baselines.efnet.device import device_name
 from baselines.efnet.trainer import Training, blurry_scores, train, validate
 from baselines.efnet.training_log import read_log
-from challenge import REPOSITORY, cli, prepare_data
+from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, open_split
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path, write_text
 from challenge.rules import load_rules
+from challenge.simulation import embedded
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "efnet_mini.yml"
 
@@ -36,8 +37,8 @@ DEFAULT_CONFIG = REPOSITORY / "configs" / "efnet_mini.yml"
 def open_data(config: Config, split: str) -> Dataset:
     """One split of the configured data; the embedded data set is made if it is not there yet."""
     root = kit_path(config.data.root)
-    if root == prepare_data.DEFAULT_ROOT:
-        prepare_data.ensure(root)
+    if root == embedded.DEFAULT_ROOT:
+        embedded.ensure(root)
     voxel_root = kit_path(config.data.voxel_root) if config.data.voxel_root else None
     return open_split(root, split, config.data.format, config.data.bins, voxel_root)
 

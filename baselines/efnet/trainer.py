@@ -30,7 +30,7 @@ from baselines.restorer import Restorer
 from challenge.datasets import Dataset
 from challenge.errors import ChallengeError, DataError
 from challenge.images import read_png, write_png
-from challenge.scoring.profiles import Profile, score_pair
+from challenge.metrics.profiles import Profile, score_pair
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The score: metrics as pure functions, profiles that name sets of them, folders scored whole."""
+"""Folders of predictions, scored whole."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from challenge.files import write_text
-from challenge.scoring.profiles import metrics_sha256
+from challenge.metrics.profiles import metrics_sha256
 
 Values = dict[str, float]
 """Name of a metric -> its value; infinity for the PSNR of equal images."""

@@ -14,10 +14,10 @@ from tqdm import tqdm
 from challenge.errors import DataError
 from challenge.files import sha256
 from challenge.images import read_png
+from challenge.metrics.lpips import column, score_lpips
+from challenge.metrics.weights import BACKBONES, has_weights, weights_path
 from challenge.scoring.cache import ScoreCache, pair_key
-from challenge.scoring.lpips_score import column, score_lpips
 from challenge.scoring.pairs import Pair, shortened
-from challenge.weights import BACKBONES, has_weights, weights_path
 
 
 @dataclass(frozen=True)

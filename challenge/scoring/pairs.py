@@ -12,12 +12,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenge.cores import cores
+from challenge.environment.cores import cores
 from challenge.errors import DataError
 from challenge.files import sha256
 from challenge.images import png_size, read_png
+from challenge.metrics.profiles import compute
 from challenge.scoring.cache import Values, pair_key
-from challenge.scoring.profiles import compute
 from challenge.submission import Expected, Finding, listing
 from challenge.submission.names import check_names
 

@@ -11,10 +11,17 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from challenge.cores import cores
+from challenge.environment.cores import cores
 from challenge.errors import ConfigError, DataError
 from challenge.files import write_json, write_whole
-from challenge.run_record import RunRecord
+from challenge.metrics.profiles import (
+    PROFILES,
+    Profile,
+    find_profile,
+    profiles_sha256,
+    report,
+)
+from challenge.runs import RunRecord
 from challenge.sample import sequence_of
 from challenge.scoring.cache import ScoreCache, Values, cache_file, pair_key
 from challenge.scoring.extra import Extra, compute_extras
@@ -27,13 +34,6 @@ from challenge.scoring.pairs import (
     folder_sha256,
     hash_files,
     shortened,
-)
-from challenge.scoring.profiles import (
-    PROFILES,
-    Profile,
-    find_profile,
-    profiles_sha256,
-    report,
 )
 
 SCORES_FILE, TABLE_FILE = "scores.json", "per_image.csv"

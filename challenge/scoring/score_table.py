@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from challenge.scoring.profiles import PROFILES, Profile
+from challenge.metrics.profiles import PROFILES, Profile
 from challenge.scoring.score import Scores, gains
 
 NONE = "-"

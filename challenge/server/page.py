@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import PurePath
 
+from challenge.findings import Finding
+from challenge.metrics.profiles import Profile
 from challenge.sample import sequence_of
-from challenge.scoring.profiles import Profile
-from challenge.submission.findings import Finding
 
 SHOWN_PER_KIND = 20
 LONGEST = 300

@@ -1,7 +1,7 @@
 """The scoring program: INPUT/{ref,res} -> OUTPUT/{scores.txt, scores.json, detailed_results.html}.
 
 Runs on the server with numpy and Pillow alone. The figures are those of
-`challenge.scoring.profiles.score_pair`, the very file the participants have.
+`challenge.metrics.profiles.score_pair`, the very file the participants have.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from challenge.cores import cores
+from challenge.environment.cores import cores
 from challenge.errors import ChallengeError, DataError
-from challenge.scoring.profiles import Profile, score_pair
+from challenge.findings import Finding, listing
+from challenge.metrics.profiles import Profile, score_pair
 from challenge.server import page
 from challenge.submission.check import README_LIMIT, check_entries
 from challenge.submission.entries import UNREADABLE, Entry, open_entries
 from challenge.submission.expected import Expected
-from challenge.submission.findings import Finding, listing
 from challenge.submission.png import inspect_png
 from challenge.submission.readme import FILE_NAME, server_values, template_fields
 
@@ -42,13 +42,13 @@ TEXTS_SHOWN = 25
 
 @dataclass(frozen=True)
 class Settings:
-    """What the bundle fixes: written by `challenge.server.packed`, read by the program.
+    """What the bundle fixes: written by `challenge.hosting.packed`, read by the program.
 
     Attributes:
         title: of the competition.
         profile: whose metrics rank.
         readme: template of readme.txt.
-        columns: (key in the score files, value), the value as in `challenge.server.hosting`.
+        columns: (key in the score files, value), the value as in `challenge.rules.hosting`.
     """
 
     title: str

@@ -5,10 +5,10 @@
 server can run the same checks.
 """
 
+from challenge.findings import Finding, listing
 from challenge.submission.check import check_entries, check_submission
 from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected, expected_submission
-from challenge.submission.findings import Finding, listing
 from challenge.submission.readme import Readme, server_values, write_readme
 from challenge.submission.write import Written, write_submission
 

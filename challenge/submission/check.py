@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from challenge.findings import Finding
 from challenge.submission import readme
 from challenge.submission.entries import UNREADABLE, Entry, open_entries
 from challenge.submission.expected import Expected
-from challenge.submission.findings import Finding
 from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
 from challenge.submission.names import check_names
 from challenge.submission.png import BLOCK, Png, inspect_png

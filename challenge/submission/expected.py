@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from challenge.submission.findings import Finding
+from challenge.findings import Finding
 from challenge.submission.png import inspect_png
 
 if TYPE_CHECKING:

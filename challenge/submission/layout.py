@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from challenge.findings import Finding
 from challenge.submission import readme
 from challenge.submission.entries import Entry
-from challenge.submission.findings import Finding
 
 OURS = frozenset({"run.json", "scores.json", "per_image.csv"})
 """Files the kit keeps beside the predictions; they stay out of the zip."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from challenge import run_record
+from challenge import runs as run_record
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import sha256, write_text
 

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from challenge.findings import Finding
 from challenge.submission.expected import Expected
-from challenge.submission.findings import Finding
 
 GUESSES = 20
 """For so many unknown names the nearest is searched, each time among all that are missing."""

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenge import REPOSITORY, run_record
+from challenge import REPOSITORY
+from challenge import runs as run_record
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import kit_path
+from challenge.findings import Finding
 from challenge.rules import RULES_FOLDER, Rules, load_rules
-from challenge.run_record import RunRecord
-from challenge.submission.findings import Finding
+from challenge.runs import RunRecord
 from challenge.submission.readme import Readme
 
 SPLITS = ("train", "val", "test")

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from challenge.errors import DataError
+from challenge.findings import Finding
 from challenge.images import read_png
 from challenge.submission.entries import UNREADABLE, Entry
 from challenge.submission.expected import Expected
-from challenge.submission.findings import Finding
 from challenge.submission.layout import base_name
 
 SAMPLE = 16  # frames, spread evenly

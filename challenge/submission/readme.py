@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from challenge.errors import ConfigError
-from challenge.submission.findings import Finding
+from challenge.findings import Finding
 
 FILE_NAME = "readme.txt"
 NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from challenge.cores import cores
+from challenge.environment.cores import cores
 
 LEVELS = (6, 9)
 """zlib's levels, in the order they are tried: the first is quick, the second gains some more."""

@@ -11,10 +11,10 @@ import pytest
 from baselines import predict, references
 from baselines.efnet import train
 from baselines.predict import Source, main
-from challenge import run_record
+from challenge import runs as run_record
 from challenge.datasets import open_split
 from challenge.images import png_size, read_png
-from challenge.run_record import load_record
+from challenge.runs import load_record
 from leaderboard import picture
 
 

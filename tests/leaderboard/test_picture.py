@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from challenge import run_record
+from challenge import runs as run_record
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord, save_record
+from challenge.runs import RunRecord, save_record
 from leaderboard.picture import GAP, TITLE_HEIGHT, event_picture, main, side_by_side
 
 

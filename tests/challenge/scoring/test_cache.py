@@ -15,17 +15,17 @@ import pytest
 from challenge import REPOSITORY
 from challenge.errors import DataError
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord
+from challenge.metrics.profiles import PROFILES, Profile
+from challenge.runs import RunRecord
 from challenge.scoring import cache, pairs
 from challenge.scoring.cache import ScoreCache, cache_file
-from challenge.scoring.profiles import PROFILES, Profile
 from challenge.scoring.score import Scores, score_folder
 
 RECORD = RunRecord("my_method")
 KILLED = """
 import sys
 from pathlib import Path
-from challenge.run_record import RunRecord
+from challenge.runs import RunRecord
 from challenge.scoring.score import score_folder
 if __name__ == "__main__":
     predictions, sharp, caches = map(Path, sys.argv[1:4])

@@ -15,7 +15,7 @@ import pytest
 
 from challenge.errors import DataError
 from challenge.images import write_png
-from challenge.run_record import RunRecord
+from challenge.runs import RunRecord
 from challenge.scoring.score import score_folder
 
 HEADROOM = 1 << 30  # bytes of address space beyond what the process has already

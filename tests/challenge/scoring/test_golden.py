@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from challenge.scoring.profiles import PROFILES, score_pair
+from challenge.metrics.profiles import PROFILES, score_pair
 
 FILE = Path(__file__).with_name("golden_scores.json")
 HOW = f'look at the numbers, then: python {"/".join(FILE.parts[-4:-1])}/{Path(__file__).name} "WHY"'

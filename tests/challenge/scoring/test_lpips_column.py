@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from challenge import run_record
+from challenge import runs as run_record
+from challenge.commands.score import main
 from challenge.errors import DataError
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord, save_record
-from challenge.score_predictions import main
+from challenge.metrics.lpips import score_lpips
+from challenge.metrics.weights import State, save_weights
+from challenge.runs import RunRecord, save_record
 from challenge.scoring import extra
 from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras
-from challenge.scoring.lpips_score import score_lpips
 from challenge.scoring.score import load_scores, score_folder
-from challenge.weights import State, save_weights
 from leaderboard.load import load_scores as leaderboard_scores
 
 FRAMES = ("night_run_00000", "night_run_00012", "zigzag_00000")

@@ -13,9 +13,9 @@ import pytest
 
 from challenge.errors import ConfigError, DataError
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord
+from challenge.metrics.profiles import PROFILES, Profile, score_pair
+from challenge.runs import RunRecord
 from challenge.scoring import pairs, score
-from challenge.scoring.profiles import PROFILES, Profile, score_pair
 from challenge.scoring.score import current_scores, gains, load_scores, score_folder
 
 RECORD = RunRecord("my_method", challenge="mini", split="val")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from challenge.commands.rehearse import Rehearsal
 from challenge.errors import SubmissionError
-from challenge.rehearse import Rehearsal
-from challenge.server import platforms, program
-from challenge.server.packed import scoring_program
+from challenge.hosting import platforms
+from challenge.hosting.packed import scoring_program
+from challenge.server import program
 
 ROOT = Path(__file__).resolve().parents[3]
 ROUNDS = 60

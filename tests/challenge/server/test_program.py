@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from challenge.hosting.packed import scoring_program
 from challenge.images import read_png, write_png
+from challenge.metrics import variants as metrics
+from challenge.metrics.profiles import PROFILES, Profile, score_pair
 from challenge.rules import Rules, load_rules
-from challenge.scoring import metrics
-from challenge.scoring.profiles import PROFILES, Profile, score_pair
 from challenge.server import program, score
-from challenge.server.packed import scoring_program
 from challenge.server.program import Settings, leaderboard_row, write_scores
 
 

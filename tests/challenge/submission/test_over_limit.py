@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from challenge import make_submission, run_record
+from challenge import runs as run_record
+from challenge.commands import submit
 from challenge.images import read_png, write_png
-from challenge.run_record import RunRecord, save_record
+from challenge.runs import RunRecord, save_record
 from challenge.submission.ledger import read_ledger
 from challenge.submission.recompress import smaller_png
 from challenge.submission.write import zip_size
@@ -45,7 +46,7 @@ def reached(folder: Path, level: int) -> int:
 
 def test_below_the_limit_the_files_go_in_as_they_are(run: Path, tmp_path: Path) -> None:
     limit(tmp_path, zip_size(run) + 1000)
-    assert make_submission.main([str(run)]) == 0
+    assert submit.main([str(run)]) == 0
     with zipfile.ZipFile(run.with_name("mine.zip")) as archive:
         assert archive.read("a_00000.png") == (run / "a_00000.png").read_bytes()
 
@@ -56,7 +57,7 @@ def test_over_the_limit_the_pngs_get_smaller_and_stay_equal(
     limit(tmp_path, reached(run, 6) + 1500)
     assert zip_size(run) > reached(run, 6) + 1500  # else nothing would have to be done
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    assert make_submission.main([str(run)]) == 0
+    assert submit.main([str(run)]) == 0
     assert "smaller than the folder, pixels equal" in capsys.readouterr().out
     with zipfile.ZipFile(run.with_name("mine.zip")) as archive:
         for path in run.glob("*.png"):
@@ -69,7 +70,7 @@ def test_still_too_large_it_is_written_and_refused_with_the_figures(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     limit(tmp_path, 1000)
-    assert make_submission.main([str(run)]) == 1
+    assert submit.main([str(run)]) == 1
     captured = capsys.readouterr()
     path = run.with_name("mine.zip")
     over = (path.stat().st_size - 1000) / 1e6

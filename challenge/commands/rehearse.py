@@ -1,0 +1,188 @@
+"""Rehearse the server at home: what the platform would make of a zip, before it is sent.
+
+bash run.sh rehearse submissions/highrev/val/efnet_highrev_raw.zip
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from challenge import cli
+from challenge.errors import ConfigError, SubmissionError
+from challenge.hosting import platforms
+from challenge.hosting.isolated import make_isolated_python
+from challenge.hosting.packed import hosting_of, scoring_program
+from challenge.hosting.platforms import PAGE_FILE, PLATFORMS, Outcome
+from challenge.rules import Rules
+from challenge.rules.hosting import Hosting, Phase
+from challenge.submission import Expected, Finding, expected_submission, open_entries
+from challenge.submission.origin import find_origin, record_of
+
+KEPT = ("scores.txt", "scores.json", PAGE_FILE)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is rehearsed: a zip, the sharp images it is scored against, the rules."""
+
+    zipped: Path
+    sharp: Path
+    rules: Rules
+    expected: Expected
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Rehearse; return 0 if every platform scored the zip, else 1."""
+    return cli.run(rehearse, argv, "bash run.sh rehearse")
+
+
+def rehearse(
+    zipped: Annotated[Path, typer.Argument(metavar="ZIP", help="The zip you would upload.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with {train,val,test}/. [default: from run.json]"),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="[default: from run.json or the names]")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="configs/challenge/x.yml, or x. [default: from run.json]")
+    ] = None,
+    platform: Annotated[str, typer.Option(help="codalab, codabench or both.")] = "both",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the server's files. [default: ZIP.rehearsal]")
+    ] = None,
+) -> int:
+    """Run the server's scoring program on a zip as CodaLab v1 and Codabench v2 would.
+
+    The program runs in a Python of its own with numpy and Pillow alone. Its page
+    (detailed_results.html) and score files are kept in ZIP.rehearsal/PLATFORM/.
+
+    Example: bash run.sh rehearse submissions/mini/val/efnet_mini.zip
+    """
+    names = list(PLATFORMS) if platform == "both" else [platform]
+    if any(name not in PLATFORMS for name in names):
+        raise ConfigError(f"--platform: expected codalab, codabench or both, found {platform!r}")
+    plan = _plan(zipped, data, split, rules)
+    folder = out or zipped.with_name(zipped.stem + ".rehearsal")
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
+        python = make_isolated_python(Path(scratch) / "python")
+        refused = platforms.zip_findings(plan.zipped, plan.expected)
+        outcomes = [
+            run_once(plan, refused, name, Path(scratch) / name, python, folder) for name in names
+        ]
+    return int(any(outcome.code for outcome in outcomes))
+
+
+def run_once(
+    plan: Rehearsal, refused: Sequence[Finding], name: str, run: Path, python: Path, folder: Path
+) -> Outcome:
+    """Rehearse on one platform, keep its files in `folder`/`name`, and say how it went.
+
+    Args:
+        refused: what `platforms.zip_findings` has against unpacking the zip.
+        run: folder to work in, made here.
+    """
+    hosting = hosting_of(plan.rules)
+    output = run / "output"
+    if refused:
+        outcome = platforms.refuse(refused, hosting.title, output)
+    else:
+        platforms.lay_out(run, scoring_program(plan.rules), plan.sharp)
+        outcome = _unpack_and_run(plan, name, run, python, hosting)
+    kept = folder / name
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in KEPT:
+        (kept / file).unlink(missing_ok=True)  # of the rehearsal before
+        if (output / file).is_file():
+            shutil.copyfile(output / file, kept / file)
+    (kept / "log.txt").write_text(outcome.log, encoding="utf-8")
+    _announce(name, outcome, hosting, kept)
+    return outcome
+
+
+def _unpack_and_run(
+    plan: Rehearsal, name: str, run: Path, python: Path, hosting: Hosting
+) -> Outcome:
+    try:
+        platforms.unpack(plan.zipped, run / "input" / "res")
+    except SubmissionError as error:
+        fix = "make the zip again with `python challenge/make_submission.py`"
+        fault = Finding("zip", plan.zipped.name, "a zip that can be unpacked", f"{error}", fix)
+        return platforms.refuse([fault], hosting.title, run / "output")
+    limit = hosting.execution_time_limit_s
+    return platforms.run_program(PLATFORMS[name], run, python, limit)
+
+
+def _plan(zipped: Path, data: Path | None, split: str | None, rules_path: Path | None) -> Rehearsal:
+    if not zipped.is_file():
+        raise SubmissionError(f"{zipped}: no such zip; `bash run.sh submit` makes one")
+    record, _ = record_of(zipped)
+    origin = find_origin(zipped, record, _names(zipped), data, split, rules_path)
+    for note in origin.notes:
+        print(note)
+    chosen = origin.split or "val"
+    if origin.data_root is None:
+        raise ConfigError(f"{zipped}: give --data ROOT, the folder with {chosen}/sharp")
+    sharp = origin.data_root / chosen / "sharp"
+    if not any(sharp.glob("*.png")):
+        raise ConfigError(
+            f"{sharp}: expected the sharp images to score against, found none; name another "
+            "--data or --split (the test split's are the organisers' alone: rehearse with val)"
+        )
+    expected, _ = expected_submission(origin.rules, origin.data_root, chosen)
+    if expected.names is None:  # no input frames here: the sharp ones have the same names
+        names = frozenset(path.name for path in sharp.glob("*.png"))
+        expected = dataclasses.replace(expected, names=names, source=str(sharp))
+    return Rehearsal(zipped, sharp, _hosted(origin.rules, chosen), expected)
+
+
+def _names(zipped: Path) -> list[str]:
+    """The names of a zip's PNGs; none where it cannot be read, which the check says later."""
+    try:
+        with open_entries(zipped) as entries:
+            return [entry.name for entry in entries if entry.name.lower().endswith(".png")]
+    except SubmissionError:
+        return []
+
+
+def _hosted(rules: Rules, split: str) -> Rules:
+    """The rules; those that nobody hosts get a competition of their name, with one phase."""
+    if rules.hosting is not None:
+        return rules
+    phase = Phase(split, "Rehearsal", "2000-01-01 00:00:00")
+    hosting = Hosting(rules.name or "Rehearsal", phases=[phase])
+    return dataclasses.replace(rules, hosting=hosting)
+
+
+def _announce(name: str, outcome: Outcome, hosting: Hosting, kept: Path) -> None:
+    if outcome.row is None:
+        print(f"{name}: failed, exit code {outcome.code}")
+        print("".join(f"  {line}\n" for line in outcome.log.splitlines()), end="")
+    else:
+        print(f"{name}: scored")
+        print(_row(outcome.row, hosting))
+    print(f"  the page the platform shows: {kept / PAGE_FILE}")
+
+
+def _row(row: Mapping[str, float], hosting: Hosting) -> str:
+    """The leaderboard's row, two lines: keys, and figures as the platform shows them."""
+    shown = [f"{row[column.key]:.{column.precision}f}" for column in hosting.columns]
+    keys = [column.key for column in hosting.columns]
+    widths = [max(len(key), len(text)) for key, text in zip(keys, shown, strict=True)]
+    lines = [
+        "  ".join(text.rjust(width) for text, width in zip(texts, widths, strict=True))
+        for texts in (keys, shown)
+    ]
+    return "\n".join("  " + line for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

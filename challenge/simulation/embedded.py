@@ -1,0 +1,242 @@
+"""Make the embedded data set: `bash run.sh data`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence as Several
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm import tqdm
+
+from challenge import REPOSITORY
+from challenge.environment.cores import cores
+from challenge.errors import ConfigError, DataError
+from challenge.files import write_json
+from challenge.simulation.photographs import LICENCES
+from challenge.simulation.sequences import (
+    GENERATOR,
+    SPLITS,
+    Request,
+    Sequence,
+    file_names,
+    plan,
+    write_sequence,
+)
+
+MANIFEST = "dataset.json"
+MADE_BY = "challenge.prepare_data"
+DEFAULT_ROOT = REPOSITORY / "data" / "mini"
+SMALLEST_SIDE, LARGEST_SIDE = 32, 4096
+
+
+def ensure(root: Path) -> None:
+    """Make the embedded data set with its default settings if there is nothing at `root`.
+
+    A folder that is already there, whoever made it, is left alone: reading it tells what is wrong
+    with it.
+    """
+    if is_absent(root):
+        print(f"{root}: not there yet; making the embedded data set (once, under a minute)")
+        make(root, Request())
+
+
+def make(root: Path, request: Request, force: bool = False, workers: int | None = None) -> bool:
+    """Make a data set at `root`, whole or not at all.
+
+    Sequences are simulated side by side; the number of workers changes no byte. The files go to a
+    temporary folder beside `root`, which is renamed at the end.
+
+    Args:
+        root: the folder to make.
+        request: all that decides the bytes.
+        force: replace a data set made here before.
+        workers: processes; None means one per core.
+
+    Returns:
+        False if this very data set was there already, and nothing was done.
+
+    Raises:
+        DataError: `root` holds something that was not made here, or, without `force`, another
+            request's data set.
+    """
+    root = root.absolute()
+    replaces = not is_absent(root)
+    if replaces:
+        manifest = read_manifest(root)
+        if not force and is_same(manifest, request):
+            return False
+        if not force:
+            raise DataError(
+                f"{root}: holds another data set than the one asked for; "
+                "add --force to replace it, or name another folder with --out",
+                differences(manifest, request),
+            )
+        refuse_strangers(root, manifest)
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        workspace = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+        try:
+            write_all(workspace / root.name, request, workers)
+            put_in_place(workspace / root.name, root, request, replaces)
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written: {error.strerror or error}") from error
+    return True
+
+
+def is_absent(root: Path) -> bool:
+    """Nothing is at `root`, or an empty folder."""
+    return not root.exists() or (root.is_dir() and not any(root.iterdir()))
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """Read what `make` noted about a data set.
+
+    Raises:
+        DataError: `root` was not made by `make`.
+    """
+    try:
+        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["made_by"] == MADE_BY:
+            return dict(manifest)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise DataError(
+        f"{root}: not empty, and not made by `bash run.sh data` (no {MANIFEST} of its own); "
+        "it is left as it is, name another folder with --out"
+    )
+
+
+def is_same(manifest: dict[str, Any], request: Request) -> bool:
+    """Whether the data set of this manifest is what the request would give."""
+    return not differences(manifest, request)
+
+
+def differences(manifest: dict[str, Any], request: Request) -> list[str]:
+    """Say in which settings the data set of this manifest differs from a request."""
+    asked = {"generator": GENERATOR, **asdict(request)}
+    there = {"generator": manifest.get("generator"), **manifest.get("request", {})}
+    return [
+        f"{name}: {there.get(name)} there, {asked.get(name)} asked for"
+        for name in sorted(asked.keys() | there.keys())
+        if there.get(name) != asked.get(name)
+    ]
+
+
+def refuse_strangers(root: Path, manifest: dict[str, Any]) -> None:
+    """Make sure that deleting `root` deletes nothing but what `make` wrote.
+
+    Raises:
+        DataError: there are other files; the first few are named.
+    """
+    try:
+        sequences = [Sequence(**entry) for entry in manifest["sequences"]]
+        ours = {MANIFEST, *(name for sequence in sequences for name in file_names(sequence))}
+    except (KeyError, TypeError):
+        ours = {MANIFEST}
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+    if strangers := sorted(found - ours):
+        raise DataError(
+            f"{root}: not replaced, since {len(strangers)} of its files were not written by "
+            "`bash run.sh data`; move them away or name another folder with --out",
+            strangers[:5],
+        )
+
+
+def write_all(folder: Path, request: Request, workers: int | None) -> None:
+    """Simulate every sequence of a request into `folder`, and write its manifest."""
+    sequences = plan(request)
+    folder.mkdir()
+    one = partial(write_sequence, folder, request=request)
+    number = min(workers or cores(), len(sequences))
+    bar = partial(tqdm, total=len(sequences), desc="simulating", unit="sequence")
+    if number == 1:
+        for sequence in bar(sequences):
+            one(sequence)
+    else:  # spawn: a fork would copy the locks of whoever calls, a trainer's threads among them
+        pool = ProcessPoolExecutor(number, get_context("spawn"), start_worker)
+        with pool:
+            for _ in bar(pool.map(one, sequences)):
+                pass
+    names = sorted(name for sequence in sequences for name in file_names(sequence))
+    used = {name for s in {s.split for s in sequences} for name in SPLITS[s].textures}
+    manifest = {
+        "made_by": MADE_BY,
+        "generator": GENERATOR,
+        "request": asdict(request),
+        "photographs": {name: LICENCES[name] for name in sorted(used)},
+        "source_of_photographs": "the installed scikit-image package (skimage.data)",
+        "sha256": digest(folder, names),
+        "sequences": [asdict(sequence) for sequence in sequences],
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def start_worker() -> None:
+    """Leave Ctrl-C to the parent, which then removes what was written, and keep to one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+def digest(folder: Path, names: Several[str]) -> str:
+    """One SHA-256 over the names and bytes of the files, in the given order."""
+    total = hashlib.sha256()
+    for name in names:
+        content = (folder / name).read_bytes()
+        total.update(f"{name}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()
+
+
+def put_in_place(new: Path, root: Path, request: Request, replaces: bool) -> None:
+    """Rename `new` to `root`; if it `replaces` a data set, only then delete that one.
+
+    Raises:
+        OSError: something else has come to be at `root` meanwhile; what was there before is back.
+    """
+    old = root.with_name(f"{new.parent.name}.old")
+    if replaces:
+        root.rename(old)
+    try:
+        new.rename(root)
+    except OSError:
+        if replaces:
+            old.rename(root)
+        elif not is_absent(root) and is_same(read_manifest(root), request):
+            return  # another process was asked for the same at the same time, and was first
+        raise
+    if replaces:
+        shutil.rmtree(old)
+
+
+def check(request: Request, workers: int | None) -> None:
+    """Refuse what cannot be made.
+
+    Raises:
+        ConfigError: every setting that is out of range.
+    """
+    problems = [
+        f"--{name} {value}: expected {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+        for name, value in (("width", request.width), ("height", request.height))
+        if not SMALLEST_SIDE <= value <= LARGEST_SIDE
+    ]
+    counts = {"frames": request.frames, "sequences": request.sequences, "workers": workers}
+    problems += [
+        f"--{name} {value}: expected 1 or more"
+        for name, value in counts.items()
+        if value is not None and value < 1
+    ]
+    if request.seed < 0:
+        problems.append(f"--seed {request.seed}: expected 0 or more")
+    if problems:
+        raise ConfigError("the data set cannot be made", problems)

@@ -1,0 +1,244 @@
+"""Moving scenes made of photographs: the camera moves, and objects fly past.
+
+All light is linear. Lengths are in pixels of the picture unless a name says otherwise; a scene
+grows with its picture, so a 1632 x 1224 scene is the 320 x 240 scene seen by a finer sensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from challenge.simulation.photographs import load_photograph, mirror, resize, vary
+
+REFERENCE_PIXELS = 320 * 240
+"""The picture size for which the speeds below are written."""
+EXPOSURE_US = 15_000
+
+SPEEDS = {  # RMS per exposure: shift in pixels at 320 x 240, rotation in degrees, zoom in percent
+    "pan": (15.0, 0.5, 0.5),
+    "shake": (11.0, 2.0, 1.5),
+    "spin": (6.0, 5.0, 1.0),
+    "zoom": (6.0, 1.0, 7.0),
+}
+OBJECT_SPEED = (12.0, 5.0, 2.0)
+OBJECT_PACE = (0.5, 1.5)
+OBJECT_RADIUS = (18.0, 48.0)  # in pixels at 320 x 240
+LARGEST_OBJECT_COUNT = 3
+
+WAVES = 2
+SLOWEST_HZ, FASTEST_HZ = 7.0, 14.0  # quick enough for a photograph to hold the whole path
+
+MARGIN = 2.0  # photograph pixels that always remain around what the camera sees
+LARGEST_ENLARGEMENT = 1.2  # beyond what is needed; more would only soften the detail
+
+
+@dataclass(frozen=True)
+class SmoothPath:
+    """A smooth path through (x, y, angle, log zoom): a sum of sines, each array (4, waves).
+
+    x and y in pixels, angle in radians, frequency in Hz, phase in radians.
+    """
+
+    amplitude: np.ndarray
+    frequency_hz: np.ndarray
+    phase: np.ndarray
+
+    def at(self, t_us: float) -> np.ndarray:
+        """(4,) float64: x, y, angle, log zoom at a moment in microseconds."""
+        turn = 2 * np.pi * self.frequency_hz * (t_us / 1e6) + self.phase
+        return np.asarray((self.amplitude * np.sin(turn)).sum(axis=1))
+
+
+def draw_path(
+    speed: tuple[float, float, float], scale: float, pace: float, rng: np.random.Generator
+) -> SmoothPath:
+    """Draw a path from a speed as in SPEEDS.
+
+    Args:
+        speed: RMS per exposure: shift in pixels at 320 x 240, rotation in degrees, zoom in percent.
+            A random direction shares the shift out between x and y.
+        scale: sides of the picture relative to 320 x 240.
+        pace: multiplies all three.
+    """
+    shift, degrees, percent = speed
+    direction = rng.uniform(0, 2 * np.pi)
+    x, y = shift * scale * np.cos(direction), shift * scale * np.sin(direction)
+    rms = pace * np.abs([x, y, np.deg2rad(degrees), percent / 100])
+    frequency = rng.uniform(SLOWEST_HZ, FASTEST_HZ, (4, WAVES))
+    swing = 2 * np.pi * frequency * (EXPOSURE_US / 1e6)  # radians per exposure
+    amplitude = rms[:, None] * np.sqrt(2 / WAVES) / swing
+    return SmoothPath(amplitude, frequency, rng.uniform(0, 2 * np.pi, (4, WAVES)))
+
+
+@dataclass(frozen=True)
+class MovingObject:
+    """A piece of a photograph that moves by itself.
+
+    patch: (N, N, 4) float32 linear RGB, multiplied by its alpha, and alpha.
+    finer: patch pixels per picture pixel. home: (x, y) of its centre where its path is zero.
+    """
+
+    patch: np.ndarray
+    finer: float
+    home: np.ndarray
+    path: SmoothPath
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photograph, the camera's path over it, and what flies past in front.
+
+    world: (H, W, 3) float32 linear light. finer: world pixels per picture pixel. home: (x, y) in
+    world pixels of what the picture's centre sees where the path is zero.
+    """
+
+    height: int
+    width: int
+    world: np.ndarray
+    finer: float
+    home: np.ndarray
+    path: SmoothPath
+    objects: tuple[MovingObject, ...]
+
+
+def picture_to_world(
+    path: SmoothPath, home: np.ndarray, finer: float, height: int, width: int, t_us: float
+) -> np.ndarray:
+    """(2, 3) matrix from (x, y, 1) of the picture to (x, y) of the world, at a moment."""
+    x, y, angle, log_zoom = path.at(t_us)
+    size = finer * np.exp(-log_zoom)
+    cos, sin = size * np.cos(angle), size * np.sin(angle)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = np.asarray(home) + finer * np.array([x, y]) - turn @ centre
+    return np.hstack([turn, shift[:, None]])
+
+
+def reach(path: SmoothPath, height: int, width: int, times_us: np.ndarray) -> np.ndarray:
+    """(2, 2): the lowest and highest (x, y) that any corner sees, from home, in picture pixels."""
+    corners = np.array(
+        [[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]]
+    )
+    home = np.zeros(2)
+    seen = np.concatenate(
+        [corners @ picture_to_world(path, home, 1.0, height, width, t).T for t in times_us]
+    )
+    return np.stack([seen.min(axis=0), seen.max(axis=0)])
+
+
+def draw_scene(
+    background: str,
+    textures: tuple[str, ...],
+    motion: str,
+    pace: float,
+    height: int,
+    width: int,
+    times_us: np.ndarray,
+    rng: np.random.Generator,
+    recolour: bool,
+) -> Scene:
+    """Draw a scene whose picture never leaves its photograph at any of the moments `times_us`.
+
+    Args:
+        background, textures: photographs behind, and for the objects.
+        motion: a key of SPEEDS; pace multiplies its speeds.
+        recolour: turn, mirror and recolour the photographs, for more variety in training.
+    """
+    photograph = load_photograph(background)
+    photograph = vary(photograph, rng) if recolour else mirror(photograph, rng)
+    scale = float(np.sqrt(height * width / REFERENCE_PIXELS))
+    path = draw_path(SPEEDS[motion], scale, pace, rng)
+    low, high = reach(path, height, width, times_us)
+    room = np.array([photograph.shape[1], photograph.shape[0]]) - 1 - 2 * MARGIN
+    enlarged = max(float(np.max((high - low) / room)), scale) * rng.uniform(
+        1.0, LARGEST_ENLARGEMENT
+    )
+    home = rng.uniform(MARGIN - low / enlarged, MARGIN + room - high / enlarged)
+    first = np.floor(home + low / enlarged - MARGIN).astype(int)  # what the camera ever sees
+    last = np.ceil(home + high / enlarged + MARGIN).astype(int)
+    finer = fineness(enlarged)
+    world = resize(photograph[first[1] : last[1] + 1, first[0] : last[0] + 1], finer)
+    home_in_world = (home - first + 0.5) * finer - 0.5
+    number = int(rng.integers(1, LARGEST_OBJECT_COUNT + 1))
+    objects = tuple(draw_object(textures, height, width, rng, recolour) for _ in range(number))
+    return Scene(height, width, world, finer / enlarged, home_in_world, path, objects)
+
+
+def fineness(enlarged: float) -> int:
+    """How much to enlarge by cubic interpolation, so that the linear one after it blurs little."""
+    return min(int(np.ceil(2 * enlarged)), 6)
+
+
+def draw_object(
+    textures: tuple[str, ...], height: int, width: int, rng: np.random.Generator, recolour: bool
+) -> MovingObject:
+    """Draw a disc or a polygon with the texture of a random part of one of the photographs."""
+    photograph = load_photograph(str(rng.choice(textures)))
+    if recolour:
+        photograph = vary(photograph, rng)
+    scale = float(np.sqrt(height * width / REFERENCE_PIXELS))
+    radius = float(rng.uniform(*OBJECT_RADIUS))  # in pixels of the photograph, at least as fine
+    size = 2 * int(np.ceil(radius)) + 3
+    left, top = (int(rng.integers(0, side - size)) for side in photograph.shape[1::-1])
+    enlarged = scale * rng.uniform(1.0, LARGEST_ENLARGEMENT)
+    finer = fineness(enlarged)
+    colour = resize(photograph[top : top + size, left : left + size], finer)
+    alpha = draw_alpha(size * finer, radius * finer, rng)[:, :, None]
+    home = rng.uniform(0.1, 0.9, 2) * np.array([width, height])
+    path = draw_path(OBJECT_SPEED, scale, float(rng.uniform(*OBJECT_PACE)), rng)
+    return MovingObject(
+        np.concatenate([colour * alpha, alpha], axis=2), finer / enlarged, home, path
+    )
+
+
+def draw_alpha(size: int, radius: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a disc or a polygon in it, edges smooth: (size, size) float32 in [0, 1]."""
+    finer = 4
+    mask = np.zeros((size * finer, size * finer), np.uint8)
+    middle = size * finer / 2
+    corners = int(rng.integers(2, 8))
+    turns = np.sort(rng.uniform(0, 0.6, corners) + np.arange(corners)) * 2 * np.pi / corners
+    if corners == 2:  # a disc
+        turns = np.linspace(0, 2 * np.pi, 256, endpoint=False)
+    around = np.stack([np.cos(turns), np.sin(turns)], axis=1) * radius * finer + middle
+    cv2.fillPoly(mask, [np.round(around).astype(np.int32)], 255)
+    small = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 255
+
+
+def render(scene: Scene, t_us: float) -> np.ndarray:
+    """The picture at one moment: (H, W, 3) float32 linear light in [0, 1]."""
+    size = (scene.width, scene.height)
+    matrix = picture_to_world(scene.path, scene.home, scene.finer, scene.height, scene.width, t_us)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    picture = cv2.warpAffine(
+        scene.world, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    for thing in scene.objects:
+        paste(picture, thing, t_us)
+    return picture
+
+
+def paste(picture: np.ndarray, thing: MovingObject, t_us: float) -> None:
+    """Draw an object over the picture, in place."""
+    height, width = picture.shape[:2]
+    x, y, angle, log_zoom = thing.path.at(t_us)
+    size = np.exp(log_zoom) / thing.finer  # picture pixels per patch pixel
+    half = thing.patch.shape[0] * size * np.sqrt(0.5) + 1
+    centre = thing.home + np.array([x, y])
+    left, top = np.maximum(np.floor(centre - half), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(centre + half), [width, height]).astype(int)
+    if right <= left or bottom <= top:
+        return
+    cos, sin = np.cos(angle) / size, np.sin(angle) / size
+    turn = np.array([[cos, sin], [-sin, cos]])
+    middle = (thing.patch.shape[0] - 1) / 2
+    matrix = np.hstack([turn, (middle - turn @ (centre - [left, top]))[:, None]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    layer = cv2.warpAffine(thing.patch, matrix, (right - left, bottom - top), flags=flags)
+    part = picture[top:bottom, left:right]
+    part *= 1 - layer[:, :, 3:]
+    part += layer[:, :, :3]

@@ -1,0 +1,183 @@
+"""The command line: what it picks, prints and refuses."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from challenge import runs as run_record
+from challenge.commands.score import main
+from challenge.images import read_png, write_png
+from challenge.runs import RunRecord, load_record, save_record
+from challenge.scoring import pairs
+from challenge.scoring.score import load_scores
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal_and_nothing_of_the_kits(monkeypatch, no_weights, tmp_path):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
+
+
+@pytest.fixture
+def submissions(folders, tmp_path, monkeypatch) -> Path:
+    """Runs `old`, `new` and the reference `blurry` of val; `new` of test, which has no sharp/."""
+    predictions, _ = folders
+    root = tmp_path / "submissions"
+    for day, (split, name) in enumerate(
+        [("val", "old"), ("val", "new"), ("val", "blurry"), ("test", "new")]
+    ):
+        folder = root / "mini" / split / name
+        for path in predictions.glob("*.png"):
+            step = 16 if name == "blurry" else 1
+            write_png(folder / path.name, read_png(path) // step * step)
+        record = RunRecord(
+            name,
+            challenge="mini",
+            rules="mini",
+            data_root=str(tmp_path / "data"),
+            split=split,
+            created=f"2026-01-0{day + 1}T00:00:00+00:00",
+            reference=name == "blurry",
+        )
+        save_record(folder, record)
+    monkeypatch.setattr(run_record, "SUBMISSIONS", root)
+    return root / "mini"
+
+
+def test_the_newest_run_with_sharp_images_and_its_references(submissions, capsys):
+    assert main([]) == 0
+    output = capsys.readouterr().out
+    assert "mini/val/new: 4 images" in output
+    assert "published_kit *" in output and "gain over blurry" in output
+    assert "night_run" in output and "zigzag" in output
+    assert "LPIPS is empty" in output and "`bash run.sh weights` gets it" in output
+    assert "next: python challenge/make_submission.py" in output
+    mine, blurry = load_scores(submissions / "val/new"), load_scores(submissions / "val/blurry")
+    assert mine is not None and blurry is not None and mine.profile == "published_kit"
+    gain = mine.means["ntire_y"]["psnr"] - blurry.means["ntire_y"]["psnr"]
+    assert gain > 1 and f"{gain:+.3f}" in output
+    assert load_scores(submissions / "val/old") is None
+    assert load_scores(submissions / "test/new") is None
+
+
+def test_what_was_scored_is_kept_beside_the_runs_not_among_them(submissions, capsys, monkeypatch):
+    assert main([]) == 0
+    caches = sorted(path.name for path in (submissions.parent / ".cache").iterdir())
+    assert [name.partition("-")[0] for name in caches] == ["blurry", "new"]
+    (submissions / "val/new/scores.json").unlink()
+    monkeypatch.setattr(pairs, "compute_pair", lambda job: pytest.fail(f"computed again: {job}"))
+    assert main([]) == 0
+    assert load_scores(submissions / "val/new") is not None
+
+
+def test_a_profile_of_the_rules_own(submissions, tmp_path, capsys):
+    rules = tmp_path / "rules.yml"
+    rules.write_text(
+        "name: mini\nprofile: mine\nprofiles: {mine: {psnr: psnr_luma, ssim: ssim_3d}}"
+    )
+    for name in ("new", "blurry"):
+        record = load_record(submissions / "val" / name)
+        save_record(submissions / "val" / name, dataclasses.replace(record, rules=str(rules)))
+    assert main([]) == 0
+    output = capsys.readouterr().out
+    assert "mine *" in output and "mine ranks: psnr_luma and ssim_3d" in output
+    assert "published_kit" in output and "gain over blurry" in output
+    scores = load_scores(submissions / "val/new")
+    assert scores is not None and scores.profile == "mine"
+    assert scores.means["mine"] == {
+        "psnr": scores.means["ntire_y"]["psnr"],
+        "ssim": scores.means["published_kit"]["ssim"],
+    }
+    assert main(["--profile", "standard"]) == 0
+    assert "standard *" in capsys.readouterr().out
+    assert main(["--profile", "min"]) == 1
+    assert "did you mean mine?" in capsys.readouterr().err
+
+
+def test_references_are_computed_once_until_an_image_changes(submissions, capsys):
+    assert main([]) == 0
+    kept = submissions / "val/blurry/scores.json"
+    before = kept.stat().st_mtime_ns
+    assert main([]) == 0
+    assert kept.stat().st_mtime_ns == before
+    path = submissions / "val/blurry/zigzag_00000.png"
+    write_png(path, read_png(path) ^ 1)
+    assert main([]) == 0
+    assert kept.stat().st_mtime_ns != before
+
+
+def test_all_scores_what_is_out_of_date_and_leaves_test_alone(submissions, capsys):
+    assert main(["--all"]) == 0
+    output = capsys.readouterr().out
+    assert all(f"mini/val/{name}: 4 images" in output for name in ("old", "new", "blurry"))
+    assert main(["--all"]) == 0
+    assert "3 of 3 runs had current scores" in capsys.readouterr().out
+
+
+def test_all_goes_on_after_a_run_that_cannot_be_scored(submissions, capsys):
+    (submissions / "val/old/zigzag_00000.png").unlink()
+    assert main(["--all"]) == 1
+    captured = capsys.readouterr()
+    assert "mini/val/new: 4 images" in captured.out
+    assert "1 of 3 runs not scored" in captured.err and "zigzag_00000.png" in captured.err
+
+
+def test_a_broken_reference_does_not_cost_the_score(submissions, capsys):
+    (submissions / "val/blurry/zigzag_00000.png").unlink()
+    assert main([]) == 0
+    captured = capsys.readouterr()
+    assert "warning: reference blurry not scored" in captured.err
+    assert "gain over blurry" not in captured.out and "mini/val/new" in captured.out
+
+
+def test_another_frameworks_folder(folders, tmp_path, capsys):
+    predictions, sharp = folders
+    assert main([str(predictions)]) == 1
+    assert "give --sharp DIR, or --data ROOT --split val" in capsys.readouterr().err
+    assert main([str(predictions), "--sharp", str(sharp), "--profile", "ntire_y"]) == 0
+    assert "ntire_y *" in capsys.readouterr().out
+    by_sharp = load_scores(predictions)
+    arguments = ["--data", str(tmp_path / "data"), "--split", "val", "--workers", "1"]
+    assert main([str(predictions), *arguments]) == 0
+    by_data = load_scores(predictions)
+    assert by_sharp is not None and by_data is not None
+    assert by_sharp.run == by_data.run == "my_method" and by_sharp.means == by_data.means
+
+
+def test_a_test_split_has_no_sharp_images(submissions, capsys):
+    assert main([str(submissions / "test/new")]) == 1
+    error = capsys.readouterr().err
+    assert "data/test/sharp" in error and "withheld: upload the zip" in error
+    assert main(["--split", "test"]) == 1
+    assert "withheld: upload the zip" in capsys.readouterr().err
+
+
+def test_only_test_predictions(submissions, capsys):
+    shutil.rmtree(submissions / "val")
+    for arguments in ([], ["--all"]):
+        assert main(arguments) == 1
+        assert "withheld: upload the zip" in capsys.readouterr().err
+
+
+def test_nothing_predicted_yet(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path)
+    assert main([]) == 1
+    assert "nothing predicted yet; run bash run.sh predict" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        (["nowhere"], 1, "expected a folder of predictions, found nothing"),
+        (["--profile", "published"], 1, "did you mean published_kit"),
+        (["--sharp", "a", "--data", "b"], 1, "give one"),
+        (["x", "--all"], 1, "leave x or --all out"),
+        (["--workers", "0"], 2, "workers"),
+        (["--sharpp", "x"], 2, "--sharp"),
+    ],
+)
+def test_wrong_arguments(submissions, capsys, arguments, code, message):
+    assert main(arguments) == code
+    assert message in capsys.readouterr().err

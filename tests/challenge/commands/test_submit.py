@@ -1,0 +1,146 @@
+"""`python challenge/make_submission.py`: every fault named, or a zip."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from challenge import runs as run_record
+from challenge.commands import submit
+from challenge.runs import RunRecord, save_record
+
+Parse = Callable[[str], tuple[float, int, int, str]]
+FRAMES = ("logo_a_00012", "logo_a_00024", "zigzag_00012")
+NAMES = [f"{frame}.png" for frame in FRAMES]
+WIDTH, HEIGHT = 8, 6
+
+
+def png(width: int = WIDTH, height: int = HEIGHT, channels: int = 3) -> bytes:
+    """A black PNG."""
+    return bytes(cv2.imencode(".png", np.zeros((height, width, channels), np.uint8))[1])
+
+
+@pytest.fixture
+def submissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
+    return tmp_path / "submissions"
+
+
+def test_without_an_argument_the_latest_run_is_packed(
+    server_parse: Parse,
+    folder: Path,
+    submissions: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, created, reference in (("older", "2025-01-01", False), ("edi", "2026-09-09", True)):
+        other = folder.parent / name
+        other.mkdir()
+        save_record(other, RunRecord(name, created=created, reference=reference))
+    assert submit.main([]) == 0
+    output = capsys.readouterr().out
+    assert str(folder.with_name("mine.zip")) in output
+    assert "development phase" in output and "SHA-256" in output and "next:" in output
+    assert not (folder.parent / "older.zip").exists() and not (folder.parent / "edi.zip").exists()
+    with zipfile.ZipFile(folder.with_name("mine.zip")) as archive:
+        readme = archive.read("readme.txt").decode()
+    assert server_parse(readme) == (0.3125, 1, 0, "two: lines of text")
+
+
+def test_both_splits_of_the_latest_run_or_none(
+    folder: Path, data: Path, submissions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "val").rename(data / "test")
+    test_folder = submissions / "mini" / "test" / "mine"
+    test_folder.parent.mkdir()
+    folder.rename(test_folder)
+    record = json.loads((test_folder / "run.json").read_text())
+    (data / "val" / "blur").mkdir(parents=True)
+    (data / "val" / "blur" / NAMES[0]).write_bytes(png())
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(record | {"split": "val"}))
+    (test_folder / "run.json").write_text(json.dumps(record | {"split": "test"}))
+    assert submit.main([]) == 1  # val holds nothing yet
+    assert "nothing was written" in capsys.readouterr().err
+    assert list(submissions.rglob("*.zip")) == []
+    (folder / NAMES[0]).write_bytes(png())
+    assert submit.main([]) == 0
+    output = capsys.readouterr().out
+    assert "development phase" in output and "final (test) phase" in output
+    assert len(list(submissions.rglob("*.zip"))) == 2
+
+
+def test_options_stand_above_the_record(server_parse: Parse, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    options = ["--runtime", "2.5", "--device", "NVIDIA H100", "--extra-data", "--description", "z"]
+    assert submit.main([str(folder), "--out", str(out), *options]) == 0
+    with zipfile.ZipFile(out) as archive:
+        assert server_parse(archive.read("readme.txt").decode()) == (2.5, 0, 1, "z")
+
+
+def test_a_run_json_by_hand_is_told_what_it_lacks(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "run.json").write_text('{"name": "mine"}')
+    assert submit.main([str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert "--runtime" in error and "--device" in error and "names were not compared" in error
+
+
+def test_wrong_types_in_a_run_json_by_hand_are_findings(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = json.loads((folder / "run.json").read_text())
+    wrong = {"extra_data": "yes", "device": 0, "runtime_per_image_s": "fast", "description": None}
+    (folder / "run.json").write_text(json.dumps(record | wrong))
+    assert submit.main([str(folder)]) == 1
+    error = capsys.readouterr().err
+    for words in ("extra_data: 'yes'", "device: 0", "'fast'"):
+        assert words in error
+    assert "description:" not in error
+
+
+def test_a_folder_without_run_json_is_checked_all_the_same(
+    folder: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "run.json").unlink()
+    (folder / NAMES[0]).unlink()
+    assert submit.main([str(folder), "--data", str(data)]) == 1
+    error = capsys.readouterr().err
+    assert "run.json" in error and f"{NAMES[0]}: expected a prediction" in error
+
+
+def test_a_reference_row_is_never_submitted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_record(folder, RunRecord("blurry", reference=True))
+    assert submit.main([str(folder)]) == 1
+    assert "reference row" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "submissions/mini/val/mine/run.json"])
+def test_what_is_no_folder(
+    folder: Path, tmp_path: Path, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit.main([str(tmp_path / missing)]) == 1
+    assert "expected a folder of predictions" in capsys.readouterr().err
+
+
+def test_faults_leave_the_old_zip_alone(folder: Path) -> None:
+    assert submit.main([str(folder)]) == 0
+    before = folder.with_name("mine.zip").read_bytes()
+    (folder / NAMES[0]).write_bytes(png(channels=4))
+    assert submit.main([str(folder)]) == 1
+    assert folder.with_name("mine.zip").read_bytes() == before
+
+
+def test_the_zip_cannot_go_into_its_own_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit.main([str(folder), "--out", str(folder / "x.zip")]) == 1
+    assert "outside the folder" in capsys.readouterr().err

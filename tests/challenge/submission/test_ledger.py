@@ -1,0 +1,195 @@
+"""The ledger: one row for each content of a zip, the server's figures, and what a drift means."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from challenge import runs as run_record
+from challenge.commands import ledger as ledger_verb
+from challenge.commands import submit
+from challenge.errors import ConfigError, SubmissionError
+from challenge.images import read_png, write_png
+from challenge.runs import RunRecord, save_record
+from challenge.scoring.score import score_folder
+from challenge.submission.ledger import (
+    COLUMNS,
+    Row,
+    add_row,
+    explain,
+    ledger_path,
+    read_ledger,
+    record_server,
+)
+
+ROW = Row(
+    run="mine",
+    challenge="mini",
+    split="val",
+    zip="/x/submissions/mini/val/mine.zip",
+    sha256="ab" * 32,
+    phase="development phase",
+    date="2026-01-02T03:04:05+00:00",
+    local_psnr=30.5,
+    local_ssim=0.91,
+    profile="published_kit",
+)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    add_row(tmp_path / "ledger.csv", ROW)
+    return tmp_path / "ledger.csv"
+
+
+def test_a_row_comes_back_as_it_was_written(ledger: Path) -> None:
+    odd = dataclasses.replace(ROW, sha256="cd" * 32, run='a, "b"\nc', local_psnr=None, profile="")
+    add_row(ledger, odd)
+    assert read_ledger(ledger) == [ROW, odd]
+    assert ledger.read_text().splitlines()[0] == (
+        "run,challenge,split,zip,sha256,phase,date,local_psnr,local_ssim,profile,"
+        "server_psnr,server_ssim,drift"
+    )
+    assert ledger.read_text().splitlines()[1].endswith(",30.5,0.91,published_kit,,,")
+
+
+def test_the_same_zip_again_is_the_same_row(ledger: Path) -> None:
+    record_server(ledger, "mine", 30.25, None)
+    again = dataclasses.replace(ROW, zip="/y/mine.zip", date="2027-01-01", local_psnr=30.75)
+    add_row(ledger, again)
+    (row,) = read_ledger(ledger)
+    assert (row.zip, row.date, row.local_psnr) == ("/y/mine.zip", ROW.date, 30.75)
+    assert (row.server_psnr, row.drift) == (30.25, -0.5)
+    add_row(ledger, dataclasses.replace(ROW, local_psnr=None, local_ssim=None, profile=""))
+    assert read_ledger(ledger)[0].local_psnr == 30.75  # what was known stays known
+
+
+def test_drift_is_server_minus_local(ledger: Path) -> None:
+    row = record_server(ledger, "mine", 30.0, 0.93)
+    assert (row.server_psnr, row.server_ssim, row.drift) == (30.0, 0.93, -0.5)
+    assert read_ledger(ledger) == [row]
+    assert record_server(ledger, "ABABABAB", None, 0.5).server_psnr == 30.0
+
+
+@pytest.mark.parametrize("wanted", ["mine", "mine.zip", ROW.zip, "ababab"])
+def test_a_row_is_found_by_run_zip_and_hash(ledger: Path, wanted: str) -> None:
+    assert record_server(ledger, wanted, 30.0, None).drift == -0.5
+
+
+def test_the_newest_zip_of_a_run_is_meant(ledger: Path) -> None:
+    newer = dataclasses.replace(ROW, sha256="cd" * 32)
+    add_row(ledger, newer)
+    assert record_server(ledger, "mine", 30.0, None).sha256 == newer.sha256
+    assert read_ledger(ledger)[0] == ROW
+
+
+def test_two_splits_of_one_run_must_be_told_apart(ledger: Path) -> None:
+    add_row(ledger, dataclasses.replace(ROW, sha256="cd" * 32, split="test", zip="/x/t.zip"))
+    with pytest.raises(SubmissionError, match="several splits"):
+        record_server(ledger, "mine", 30.0, None)
+    assert record_server(ledger, "/x/t.zip", 30.0, None).split == "test"
+
+
+@pytest.mark.parametrize("wanted", ["other", "abab", "/nowhere.zip"])
+def test_an_unknown_run_is_told_what_there_is(ledger: Path, wanted: str) -> None:
+    with pytest.raises(SubmissionError, match=f"a row of {wanted}, found mine"):
+        record_server(ledger, wanted, 30.0, None)
+
+
+@pytest.mark.parametrize(
+    ("psnr", "ssim"), [(float("nan"), None), (float("inf"), None), (-1.0, None), (30.0, 93.0)]
+)
+def test_figures_that_are_no_scores(ledger: Path, psnr: float, ssim: float | None) -> None:
+    before = ledger.read_bytes()
+    with pytest.raises(ConfigError, match="expected"):
+        record_server(ledger, "mine", psnr, ssim)
+    assert ledger.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("drift", "words"),
+    [
+        (0.004, "agrees"),
+        (-0.004, "agrees"),
+        (2.5, "Y alone"),
+        (0.5, "another definition"),
+        (-3.0, "pair the images differently"),
+    ],
+)
+def test_what_a_drift_means(drift: float, words: str) -> None:
+    assert words in explain(dataclasses.replace(ROW, server_psnr=30.5 + drift, drift=drift))
+
+
+def test_without_a_local_score_there_is_no_drift() -> None:
+    row = dataclasses.replace(ROW, local_psnr=None, server_psnr=30.0)
+    assert "withheld" in explain(row)
+    assert "not known yet" in explain(ROW)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\x00", ",".join(COLUMNS) + "\n" + "x," * 12])
+def test_what_is_no_ledger(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ledger.csv").write_text(text)
+    with pytest.raises(SubmissionError, match="expected the ledger"):
+        read_ledger(tmp_path / "ledger.csv")
+
+
+# --- with make_submission, and the command line --------------------------------------------------
+
+
+@pytest.fixture
+def run(highrev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The blurry frames of val as a run of its own, scored."""
+    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
+    folder = tmp_path / "submissions" / "tiny" / "val" / "mine"
+    folder.mkdir(parents=True)
+    for path in (highrev / "val" / "blur").glob("*.png"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    record = RunRecord("mine", data_root=str(highrev), split="val", rules="own", challenge="tiny")
+    record = dataclasses.replace(record, runtime_per_image_s=0.5, device="cpu")
+    save_record(folder, record)
+    score_folder(folder, highrev / "val" / "sharp", record, "published_kit", progress=False)
+    return folder
+
+
+def test_packing_writes_the_row_and_the_server_says_the_rest(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit.main([str(run)]) == 0
+    (row,) = read_ledger(tmp_path / "submissions" / "ledger.csv")
+    assert (row.run, row.challenge, row.split, row.phase) == (
+        "mine",
+        "tiny",
+        "val",
+        "development phase",
+    )
+    assert row.zip == str(run.with_name("mine.zip"))
+    assert row.local_psnr is not None and row.local_ssim is not None
+    assert ledger_verb.main([str(run), "--psnr", f"{row.local_psnr + 2:.6f}", "--ssim", "1"]) == 0
+    assert "Y alone" in capsys.readouterr().out
+    assert ledger_verb.main([]) == 0
+    assert "+2.0000" in capsys.readouterr().out
+    assert submit.main([str(run)]) == 0
+    assert len(read_ledger(tmp_path / "submissions" / "ledger.csv")) == 1
+
+
+def test_a_score_of_other_images_is_not_written_down(run: Path, tmp_path: Path) -> None:
+    path = next(run.glob("*.png"))
+    write_png(path, 255 - read_png(path))
+    assert submit.main([str(run)]) == 0
+    (row,) = read_ledger(tmp_path / "submissions" / "ledger.csv")
+    assert (row.local_psnr, row.profile) == (None, "")
+
+
+def test_a_run_elsewhere_is_in_the_kits_own_ledger(run: Path, tmp_path: Path) -> None:
+    assert ledger_path(run) == tmp_path / "submissions" / "ledger.csv"
+    assert ledger_path(tmp_path / "mine") == run_record.SUBMISSIONS / "ledger.csv"
+
+
+def test_the_command_line_without_a_ledger(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ledger_verb.main([]) == 0
+    assert "nothing was packed yet" in capsys.readouterr().out
+    assert ledger_verb.main(["mine", "--psnr", "30"]) == 1
+    assert ledger_verb.main(["--psnr", "30"]) == 1
+    assert "Name the run" in capsys.readouterr().err
