@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,42 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def list_pngs(folder: Path) -> list[Path]:
+    """List the PNGs of a folder by name; hidden files, such as macOS's `._x.png`, do not count.
+
+    A folder that is not there holds none.
+    """
+    if not folder.is_dir():
+        return []
+    files = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in files if path.suffix.lower() == ".png" and path.is_file())
+
+
+@contextlib.contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder`; on success rename it to `folder`, else remove it.
+
+    What was at `folder` is deleted only when the new one is in its place; if that fails, it is put
+    back.
+    """
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    new.mkdir(parents=True)
+    try:
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def kit_path(path: str | Path) -> Path:

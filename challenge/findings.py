@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +34,12 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def shorten(lines: Sequence[str], shown: int = 10) -> list[str]:
+    """Keep the first lines, and say how many more there are."""
+    more = [f"… and {len(lines) - shown} more"] if len(lines) > shown else []
+    return [*lines[:shown], *more]
 
 
 def listing(findings: Iterable[Finding], shown: int = SHOWN_PER_KIND) -> list[str]:

@@ -1,0 +1,29 @@
+"""Where a data set keeps the images of a split. Nobody else writes these folder names.
+
+    ROOT/{train,val,test}/blur/FRAME.png     the input frames
+                          sharp/FRAME.png    what they should have been; absent where withheld
+                          event/…            see `challenge.datasets.highrev`
+
+Standard library only: checking and scoring look at images without opening a data set.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SPLITS = ("train", "val", "test")
+
+
+def blurry_folder(root: Path, split: str) -> Path:
+    """Where the input frames of a split are, or would be."""
+    return root / split / "blur"
+
+
+def sharp_folder(root: Path, split: str) -> Path:
+    """Where the sharp images of a split are, or would be."""
+    return root / split / "sharp"
+
+
+def event_folder(root: Path, split: str) -> Path:
+    """Where the raw events of a split are, or would be."""
+    return root / split / "event"
