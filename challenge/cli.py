@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,18 +15,27 @@ from challenge.errors import ChallengeError
 INTERRUPTED = 130
 
 
-def run(command: Callable[..., Any], argv: Sequence[str] | None = None, name: str = "") -> int:
+def run(
+    command: Callable[..., Any],
+    argv: Sequence[str] | None = None,
+    name: str = "",
+    **context: Any,
+) -> int:
     """Parse `argv` (default: the process's own) for a typer `command`, call it, return the exit
     code.
 
     0: done (or what the command returned, if that is an int); 1: a ChallengeError, printed to
     stderr as `error: …`; 2: arguments that cannot be parsed; 130: Ctrl-C.
+
+    Args:
+        context: keyword arguments of `command` that are no options, such as the folder of all
+            runs: a caller may set them, who types the command may not.
     """
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
-            result = command(*args, **kwargs)
+            result = command(*args, **kwargs, **context)
         except ChallengeError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from error
@@ -35,6 +45,9 @@ def run(command: Callable[..., Any], argv: Sequence[str] | None = None, name: st
         if isinstance(result, int):
             raise typer.Exit(result)
 
+    signature = inspect.signature(command, eval_str=True)
+    options = [each for each in signature.parameters.values() if each.name not in context]
+    guarded.__signature__ = signature.replace(parameters=options)  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(guarded)
     arguments = sys.argv[1:] if argv is None else list(argv)

@@ -10,7 +10,10 @@ from typing import Any
 
 import yaml
 
+from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, DataError
+from challenge.files import list_pngs
+from challenge.findings import shorten
 from challenge.hosting.logo import draw_logo
 from challenge.hosting.packed import hosting_of, scoring_program, write_zip
 from challenge.hosting.texts import SplitFacts, pages, starting_kit
@@ -71,12 +74,10 @@ def with_splits(rules: Rules, splits: Sequence[str]) -> Rules:
 
 def find_references(data: Path, split: str) -> list[Path]:
     """The sharp images of a split, sorted by name; hidden files do not count."""
-    files = sorted(
-        path for path in (data / split / "sharp").glob("*.png") if not path.name.startswith(".")
-    )
+    files = list_pngs(sharp_folder(data, split))
     if not files:
         raise DataError(
-            f"{data / split / 'sharp'}: expected the sharp images of a phase, found none; put "
+            f"{sharp_folder(data, split)}: expected the sharp images of a phase, found none; put "
             "them there, or leave the phase out: --split with the others"
         )
     return files
@@ -87,7 +88,7 @@ def reference_problems(rules: Rules, data: Path, facts: Mapping[str, SplitFacts]
     problems = []
     size = (rules.width, rules.height)
     for split, fact in facts.items():
-        where = data / split / "sharp"
+        where = sharp_folder(data, split)
         count, wanted = len(fact.names), rules.frames.get(split)
         if wanted is not None and count != wanted:
             problems.append(f"{where}: expected {wanted} images, found {count}")
@@ -231,7 +232,7 @@ def _facts(files: Sequence[Path]) -> SplitFacts:
             problems.append(f"{path}: expected an 8-bit RGB PNG, found {png.fault or png.mode}")
         sizes.add((png.width, png.height))
     if problems:
-        raise DataError("reference images that no submission could match", problems[:10])
+        raise DataError("reference images that no submission could match", shorten(problems))
     return SplitFacts([path.name for path in files], tuple(sorted(sizes)))
 
 

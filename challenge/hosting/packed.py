@@ -8,16 +8,14 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
 
 from challenge import REPOSITORY
 from challenge.errors import ConfigError
-from challenge.files import write_whole
+from challenge.files import add_to_zip, write_whole
 from challenge.metrics.profiles import find_profile
 from challenge.rules import Rules
 from challenge.rules.hosting import Hosting, hosting_problems
 from challenge.server.program import SETTINGS_FILE
-from challenge.submission.write import DATE, PERMISSIONS
 
 ENTRY = "challenge.server.program"
 COMMANDS = {
@@ -25,8 +23,6 @@ COMMANDS = {
     "metadata.yaml": "command: python3 /app/program/score.py /app/input /app/output\n",
 }
 """CodaLab v1 reads the first and puts the paths in; Codabench prefers the second."""
-BLOCK = 1 << 20
-
 Content = Mapping[str, bytes | Path]
 """Name in a zip -> its bytes, or the file that has them."""
 
@@ -102,24 +98,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def write_zip(path: Path, content: Content) -> None:
-    """Write a zip, whole or not at all; the same content gives the same bytes.
-
-    The order is that of `content`. Files from disk (PNGs, zips) are stored as they are, one block
-    in memory at a time; bytes are stored too, since what compresses them differs by machine.
-    """
+    """Write a zip, whole or not at all; the same content in the same order, the same bytes."""
     with write_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, source in content.items():
-            info = zipfile.ZipInfo(name, DATE)
-            info.external_attr, info.create_system = PERMISSIONS, 3
-            info.file_size = len(source) if isinstance(source, bytes) else source.stat().st_size
-            with archive.open(info, "w") as target:
-                _copy(source, target)
-
-
-def _copy(source: bytes | Path, target: IO[bytes]) -> None:
-    if isinstance(source, bytes):
-        target.write(source)
-        return
-    with open(source, "rb") as stream:
-        while block := stream.read(BLOCK):
-            target.write(block)
+            add_to_zip(archive, name, source)

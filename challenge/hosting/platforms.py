@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from challenge.errors import SubmissionError
+from challenge.files import list_pngs
 from challenge.findings import Finding, listing
 from challenge.server import page
 from challenge.submission.check import check_submission
@@ -112,9 +113,8 @@ def lay_out(run: Path, program: Mapping[str, bytes], reference: Path) -> None:
         path = run / "program" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    for sharp in sorted(reference.glob("*.png")):
-        if not sharp.name.startswith("."):
-            _link(sharp.resolve(), run / "input" / "ref" / sharp.name)
+    for sharp in list_pngs(reference):
+        _link(sharp.resolve(), run / "input" / "ref" / sharp.name)
     (run / "input" / "res" / "metadata").write_text("description: results\n", encoding="ascii")
 
 

@@ -10,6 +10,7 @@ from html import escape
 from challenge.metrics.profiles import METRICS, Metric, find_profile
 from challenge.rules import Rules
 from challenge.rules.hosting import Hosting, Phase
+from challenge.server.page import html_table
 from challenge.submission.readme import Readme, write_readme
 
 EXAMPLE = Readme(runtime=0.31, cpu=0, extra_data=0, description="one line about the method")
@@ -169,11 +170,4 @@ def _paragraphs(text: str) -> str:
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows
-    )
-    return (
-        '<table class="ui celled table table-bordered">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    return html_table(heads, rows, ' class="ui celled table table-bordered"')

@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from challenge.errors import DataError
 from challenge.files import sha256
+from challenge.findings import shorten
 from challenge.images import read_png
 from challenge.metrics.lpips import column, score_lpips
 from challenge.metrics.weights import BACKBONES, has_weights, weights_path
 from challenge.scoring.cache import ScoreCache, pair_key
-from challenge.scoring.pairs import Pair, shortened
+from challenge.scoring.pairs import Pair
 
 
 @dataclass(frozen=True)
@@ -117,5 +118,5 @@ def compute_extras(
                 problems.append(f"{pair.prediction}: {'; '.join(error.problems)}")
         if problems:
             raise DataError(
-                f"{folder}: no {extra.column}; --lpips none leaves it out", shortened(problems)
+                f"{folder}: no {extra.column}; --lpips none leaves it out", shorten(problems)
             )

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.environment.cores import cores
+from challenge.environment.processes import map_in_processes
 from challenge.errors import DataError
-from challenge.files import sha256
+from challenge.files import list_pngs, sha256
+from challenge.findings import Finding, listing, shorten
 from challenge.images import png_size, read_png
 from challenge.metrics.profiles import compute
 from challenge.scoring.cache import Values, pair_key
-from challenge.submission import Expected, Finding, listing
+from challenge.submission import Expected
 from challenge.submission.names import check_names
 
 
@@ -51,7 +50,8 @@ def find_pairs(folder: Path, sharp: Path) -> list[Pair]:
         if not path.is_dir():
             found = "a file" if path.exists() else "nothing"
             raise DataError(f"{path}: expected a folder of {what}, found {found}")
-    predictions, targets = find_pngs(folder), find_pngs(sharp)
+    predictions = {path.name: path for path in list_pngs(folder)}
+    targets = {path.name: path for path in list_pngs(sharp)}
     if not targets:
         raise DataError(f"{sharp}: expected the sharp images, found no PNG")
     if not predictions and (inner := _folder_with_pngs(folder)):
@@ -65,18 +65,9 @@ def find_pairs(folder: Path, sharp: Path) -> list[Pair]:
         except DataError as error:
             unreadable.append(str(error))
     if findings or unreadable:
-        problems = listing(findings) + shortened(unreadable)
+        problems = listing(findings) + shorten(unreadable)
         raise DataError(f"{folder}: cannot be scored against {sharp}", problems)
     return pairs
-
-
-def find_pngs(folder: Path) -> dict[str, Path]:
-    """Name -> path of a folder's PNGs; hidden files, such as macOS's `._x.png`, do not count."""
-    return {
-        path.name: path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".png" and not path.name.startswith(".") and path.is_file()
-    }
 
 
 def hash_files(paths: Iterable[Path]) -> dict[Path, str]:
@@ -102,24 +93,12 @@ def folder_sha256(hashes: dict[Path, str]) -> str:
 
 
 def compute_pairs(jobs: Sequence[Job], workers: int) -> Iterator[Values | DataError]:
-    """`compute_pair` of each job, in order.
-
-    Processes, not threads: between NumPy's short calls threads wait for each other (measured: two
-    threads gain nothing, two processes 1.9x). Fresh ones: a forked copy of a process with threads,
-    such as torch's, can hang.
-    """
-    if workers == 1:
-        yield from map(compute_pair, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _leave_with_the_parent) as pool:
-        try:
-            yield from pool.map(compute_pair, jobs)
-        except BrokenProcessPool as error:
-            fix = "is memory short? try again with --workers 1"
-            raise DataError(f"a scoring process was killed; {fix}") from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    """Yield `compute_pair` of each job, in order."""
+    try:
+        yield from map_in_processes(compute_pair, jobs, workers)
+    except BrokenProcessPool as error:
+        fix = "is memory short? try again with --workers 1"
+        raise DataError(f"a scoring process was killed; {fix}") from error
 
 
 def compute_pair(job: Job) -> Values | DataError:
@@ -138,15 +117,9 @@ def compute_pair(job: Job) -> Values | DataError:
     return values
 
 
-def shortened(lines: list[str], shown: int = 10) -> list[str]:
-    """The first lines, and how many more there are."""
-    more = [f"… and {len(lines) - shown} more"] if len(lines) > shown else []
-    return lines[:shown] + more
-
-
 def _folder_with_pngs(folder: Path) -> Path | None:
     inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    return next((path for path in inside if path.name != "__MACOSX" and find_pngs(path)), None)
+    return next((path for path in inside if path.name != "__MACOSX" and list_pngs(path)), None)
 
 
 def _pair(prediction: Path, sharp: Path, findings: list[Finding]) -> Pair:
@@ -159,15 +132,3 @@ def _pair(prediction: Path, sharp: Path, findings: list[Finding]) -> Pair:
         found = f"{size[0]}x{size[1]}"
         findings.append(Finding("size", prediction.name, expected, found, fix))
     return Pair(prediction.stem, prediction, sharp, wanted[0] * wanted[1])
-
-
-def _leave_with_the_parent() -> None:
-    """End this process when its parent is killed: it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

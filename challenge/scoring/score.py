@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from challenge.environment.cores import cores
 from challenge.errors import ConfigError, DataError
-from challenge.files import write_json, write_whole
+from challenge.files import list_pngs, write_json, write_whole
+from challenge.findings import shorten
 from challenge.metrics.profiles import (
     PROFILES,
     Profile,
@@ -30,10 +31,8 @@ from challenge.scoring.pairs import (
     Pair,
     compute_pairs,
     find_pairs,
-    find_pngs,
     folder_sha256,
     hash_files,
-    shortened,
 )
 
 SCORES_FILE, TABLE_FILE = "scores.json", "per_image.csv"
@@ -172,7 +171,7 @@ def current_scores(
 
 def images_sha256(folder: Path) -> str:
     """One hash over the names and contents of a folder's PNGs."""
-    return folder_sha256(hash_files(find_pngs(folder).values()))
+    return folder_sha256(hash_files(list_pngs(folder)))
 
 
 def gains(scores: Scores, other: Scores) -> Mapping[str, Mapping[str, float]] | None:
@@ -233,7 +232,7 @@ def _compute_unknown(
         else:
             cache.add(job.key, result)
     if problems:
-        raise DataError(f"{folder}: cannot be scored", shortened(problems))
+        raise DataError(f"{folder}: cannot be scored", shorten(problems))
 
 
 def _row(pair: Pair, values: Values, profiles: Mapping[str, Profile]) -> dict[str, Any]:

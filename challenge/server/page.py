@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import PurePath
 
@@ -46,7 +46,7 @@ def refusal(title: str, findings: Sequence[Finding]) -> str:
     return _page(
         title,
         f'<h1 class="bad">Not scored: {count} in the submission</h1>',
-        _table(["File", "Expected", "Found", "What to do"], rows),
+        html_table(["File", "Expected", "Found", "What to do"], rows, text=_text),
         _advice(),
     )
 
@@ -87,7 +87,7 @@ def success(
         "<h1>Scored</h1>",
         f'<p class="note">{_text(profile.description)}; means over {len(scores)} images. '
         "Bars: the first figure, from the worst to the best.</p>",
-        _table(list(row), [[f"{value:.6g}" for value in row.values()]]),
+        html_table(row, [[f"{value:.6g}" for value in row.values()]], text=_text),
         "<h2>By sequence</h2>",
         _figures(["Sequence (images)", *heads], means),
         "<h2>By image</h2>",
@@ -99,24 +99,42 @@ def _figures(heads: Sequence[str], table: Mapping[str, Mapping[str, float]]) -> 
     """A row for each name; the bar is the first metric, from the worst (short) to the best."""
     first = [next(iter(figures.values())) for figures in table.values()]
     low, span = min(first), (max(first) - min(first)) or 1.0
-    body = []
+    rows: list[list[str]] = []
     for (name, figures), value in zip(table.items(), first, strict=True):
-        cells = "".join(f'<td class="number">{figure:.4f}</td>' for figure in figures.values())
+        numbers = [Cell(f'<td class="number">{figure:.4f}</td>') for figure in figures.values()]
         width = 10 + 90 * (value - low) / span
-        bar = f'<td class="bar"><div style="width: {width:.0f}%"></div></td>'
-        body.append(f"<tr><td>{_text(name)}</td>{cells}{bar}</tr>")
-    head = f"<th>{_text(heads[0])}</th>" + "".join(
-        f'<th class="number">{_text(text)}</th>' for text in heads[1:]
-    )
-    return f"<table><thead><tr>{head}<th></th></tr></thead><tbody>{''.join(body)}</tbody></table>"
+        bar = Cell(f'<td class="bar"><div style="width: {width:.0f}%"></div></td>')
+        rows.append([name, *numbers, bar])
+    titles = [Cell(f'<th class="number">{_text(text)}</th>') for text in heads[1:]]
+    return html_table([heads[0], *titles, ""], rows, text=_text)
 
 
-def _table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{_text(text)}</th>" for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_text(text)}</td>" for text in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+class Cell(str):
+    """A whole cell of a table, tags and all: it is written as it is."""
+
+
+def html_table(
+    heads: Iterable[str],
+    rows: Iterable[Iterable[str]],
+    attributes: str = "",
+    text: Callable[[str], str] = escape,
+) -> str:
+    """Write a table in HTML.
+
+    Args:
+        heads, rows: text, passed through `text`; a `Cell` stays as it is.
+        attributes: of the table, such as ` class="ui table"`.
+        text: makes HTML of what others wrote.
+    """
+
+    def line(tag: str, cells: Iterable[str]) -> str:
+        written = (
+            cell if isinstance(cell, Cell) else f"<{tag}>{text(cell)}</{tag}>" for cell in cells
+        )
+        return f"<tr>{''.join(written)}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return f"<table{attributes}><thead>{line('th', heads)}</thead><tbody>{body}</tbody></table>"
 
 
 def _advice() -> str:

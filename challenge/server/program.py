@@ -7,13 +7,11 @@ Runs on the server with numpy and Pillow alone. The figures are those of
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +20,10 @@ import numpy as np
 from PIL import Image
 
 from challenge.environment.cores import cores
+from challenge.environment.processes import map_in_processes
 from challenge.errors import ChallengeError, DataError
-from challenge.findings import Finding, listing
+from challenge.files import list_pngs
+from challenge.findings import Finding, listing, shorten
 from challenge.metrics.profiles import Profile, score_pair
 from challenge.server import page
 from challenge.submission.check import README_LIMIT, check_entries
@@ -114,14 +114,14 @@ def _expected(reference: Path, template: str) -> Expected:
     """Names and sizes are those of the reference images: 8-bit RGB PNGs at the folder's root."""
     sizes = {}
     problems = []
-    for path in sorted(reference.glob("*.png")):
+    for path in list_pngs(reference):
         with open(path, "rb") as stream:
             png = inspect_png(stream)
         if png.fault or png.mode != "8-bit RGB":
             problems.append(f"{path.name}: {png.fault or png.mode}")
         sizes[path.name] = (png.width, png.height)
     if problems or not sizes:
-        found = problems[:TEXTS_SHOWN] or ["no PNG at the root of the reference data"]
+        found = shorten(problems, TEXTS_SHOWN) or ["no PNG at the root of the reference data"]
         raise DataError("the organisers' reference data cannot be used; tell them", found)
     source = "the reference data"
     return Expected(template, frozenset(sizes), len(sizes), sizes=sizes, source=source)
@@ -176,27 +176,23 @@ def score_one(pair: tuple[str, str, Profile]) -> dict[str, float] | str:
 def _rows(pairs: Sequence[tuple[str, str, Profile]], pixels: int) -> list[dict[str, float]]:
     workers = 1 if pixels <= SERIAL_PIXELS else min(cores(), len(pairs))
     print(f"scoring {len(pairs)} images with {workers} processes", flush=True)
-    rows = list(_results(pairs, workers))
+    rows = list(score_pairs(pairs, workers))
     problems = [row for row in rows if isinstance(row, str)]
     if problems:
-        more = len(problems) - TEXTS_SHOWN
-        shown = problems[:TEXTS_SHOWN] + [f"... and {more} more"] * (more > 0)
-        raise DataError("images that cannot be scored", shown)
+        raise DataError("images that cannot be scored", shorten(problems, TEXTS_SHOWN))
     return [row for row in rows if not isinstance(row, str)]
 
 
-def _results(
+def score_pairs(
     pairs: Sequence[tuple[str, str, Profile]], workers: int
 ) -> Iterator[dict[str, float] | str]:
-    """`score_one` of each pair, in order; what other processes cannot do, this one does alone."""
+    """Yield `score_one` of each pair, in order; what other processes cannot do, this one does."""
     done = 0
     if workers > 1:
         try:
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, mp_context=context) as pool:
-                for row in pool.map(score_one, pairs):
-                    yield row
-                    done += 1
+            for row in map_in_processes(score_one, pairs, workers):
+                yield row
+                done += 1
         except (BrokenProcessPool, OSError, ImportError) as error:
             print(f"warning: going on with one process: {error}", file=sys.stderr)
     yield from map(score_one, pairs[done:])

@@ -7,17 +7,12 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from challenge.errors import SubmissionError
-from challenge.files import sha256, write_whole
+from challenge.files import BLOCK, add_to_zip, list_pngs, sha256, write_whole
 from challenge.submission import readme
 from challenge.submission.entries import UNREADABLE
 from challenge.submission.readme import Readme
-
-BLOCK = 1 << 20
-DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same inputs give the same bytes
-PERMISSIONS = 0o100644 << 16
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ def write_submission(
     folder: Path,
     path: Path,
     template: str,
-    content: Readme,
+    values: Readme,
     pack: Pack | None = None,
     same: Same = operator.eq,
 ) -> Written:
@@ -53,7 +48,7 @@ def write_submission(
     Args:
         folder: FRAME.png files.
         path: the zip.
-        template, content: `readme.txt`.
+        template, values: of `readme.txt`.
         pack: makes smaller PNGs of the folder's (`challenge.submission.recompress`); None: they are
             stored as they are, block by block.
         same: compares a packed PNG with the folder's, when the zip is read back after `pack`.
@@ -62,20 +57,15 @@ def write_submission(
         SubmissionError: the zip read back is not the folder.
         ConfigError: the template cannot be filled.
     """
-    images = image_files(folder)
-    text = readme.write_readme(template, content)
+    images = list_pngs(folder)
+    text = readme.write_readme(template, values)
     with write_whole(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            if pack is None:
-                for image in images:
-                    _copy(archive, image)
-            else:
-                for image, packed in zip(images, pack(images), strict=True):
-                    with _create(archive, image.name) as target:
-                        target.write(packed)
-            with _create(archive, readme.FILE_NAME) as target:
-                target.write(text.encode("utf-8"))
-        problems = read_back(temporary, images, template, content, same if pack else None)
+            contents: Iterable[bytes | Path] = pack(images) if pack else images
+            for image, content in zip(images, contents, strict=True):
+                add_to_zip(archive, image.name, content)
+            add_to_zip(archive, readme.FILE_NAME, text.encode("utf-8"))
+        problems = read_back(temporary, images, template, values, same if pack else None)
         if problems:
             raise SubmissionError(
                 f"{path}: the zip that was written is not what the folder holds, and was thrown "
@@ -87,14 +77,9 @@ def write_submission(
 
 def zip_size(folder: Path) -> int:
     """Bytes of the zip of a folder of predictions (but for readme.txt), PNGs stored as they are."""
-    images = image_files(folder)
+    images = list_pngs(folder)
     names = sum(len(image.name.encode("utf-8", "surrogateescape")) for image in images)
     return sum(image.stat().st_size for image in images) + 76 * len(images) + 2 * names + 22
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The PNGs of a folder of predictions, sorted by name; hidden files are left out."""
-    return sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
 
 
 def read_back(
@@ -119,20 +104,6 @@ def read_back(
         return [f"it cannot be read: {error}"]
     differences = readme.readme_differences(text, template, content)
     return problems + [f"readme.txt: {what} does not read back" for what in differences]
-
-
-def _create(archive: zipfile.ZipFile, name: str, source: Path | None = None) -> IO[bytes]:
-    info = zipfile.ZipInfo(name, DATE)
-    info.external_attr = PERMISSIONS
-    info.create_system = 3  # Unix, whatever wrote it
-    info.file_size = source.stat().st_size if source else 0
-    return archive.open(info, "w")
-
-
-def _copy(archive: zipfile.ZipFile, image: Path) -> None:
-    with open(image, "rb") as source, _create(archive, image.name, image) as target:
-        while block := source.read(BLOCK):
-            target.write(block)
 
 
 def _alike(archive: zipfile.ZipFile, image: Path, same: Same) -> bool:

@@ -231,23 +231,10 @@ def test_gains_are_differences_of_means(folders):
 
 
 def test_a_killed_process_is_one_clear_error(folders, monkeypatch):
-    class Killed:
-        def __init__(self, *_args, **_options):
-            pass
+    def killed(*_arguments):
+        raise BrokenProcessPool("killed")
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_error):
-            return False
-
-        def map(self, *_args):
-            raise BrokenProcessPool("killed")
-
-        def shutdown(self, **_options):
-            pass
-
-    monkeypatch.setattr(pairs, "ProcessPoolExecutor", Killed)
+    monkeypatch.setattr(pairs, "map_in_processes", killed)
     with pytest.raises(DataError, match="--workers 1"):
         scored(*folders, workers=2)
     assert files(folders[0]) == set()

@@ -146,13 +146,12 @@ def test_several_processes_give_the_same(
 def test_a_killed_process_costs_nothing_but_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Broken:
-        def __init__(self, *arguments: object, **options: object) -> None:
-            raise OSError("no semaphores here")
+    def broken(*arguments: object) -> None:
+        raise OSError("no semaphores here")
 
-    monkeypatch.setattr(program, "ProcessPoolExecutor", Broken)
+    monkeypatch.setattr(program, "map_in_processes", broken)
     monkeypatch.setattr(program, "score_one", lambda pair: {"psnr": pair})
-    assert list(program._results([1, 2], workers=2)) == [{"psnr": 1}, {"psnr": 2}]  # type: ignore[list-item]
+    assert list(program.score_pairs([1, 2], workers=2)) == [{"psnr": 1}, {"psnr": 2}]  # type: ignore[list-item]
     assert "going on with one process" in capsys.readouterr().err
 
 

@@ -76,15 +76,15 @@ def test_cut_off_in_the_middle_the_old_zip_stays(
     out = tmp_path / "zips" / "x.zip"
     write_submission(folder, out, TEMPLATE, README)
     before = out.read_bytes()
-    real, calls = write_module._create, []
+    real, calls = write_module.add_to_zip, []
 
-    def interrupted(archive: zipfile.ZipFile, name: str, source: Path | None = None) -> object:
+    def interrupted(archive: zipfile.ZipFile, name: str, content: bytes | Path) -> None:
         calls.append(name)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(archive, name, source)
+        real(archive, name, content)
 
-    monkeypatch.setattr(write_module, "_create", interrupted)
+    monkeypatch.setattr(write_module, "add_to_zip", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_submission(folder, out, TEMPLATE, README)
     assert len(calls) == 2
