@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from challenge import REPOSITORY
 from challenge.errors import SubmissionError
 from challenge.files import write_json
+from challenge.findings import Finding
 
-FILE_NAME = "run.json"
+RUN_FILE = "run.json"
+PLACE = ("created", "split", "data_root")
+"""Values without which a run cannot be put in its place."""
+WORDS = {
+    "str": "text",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a finite number",
+    "dict[str, Any]": "an object",
+}
 SUBMISSIONS = REPOSITORY / "submissions"
 """Predictions land in `submissions/<challenge>/<split>/<run>/`: the runs of one folder can be
 compared.
@@ -54,16 +64,34 @@ class RunRecord:
 
 def save_record(folder: Path, record: RunRecord) -> None:
     """Write `run.json` into a folder of predictions."""
-    write_json(folder / FILE_NAME, dataclasses.asdict(record))
+    write_json(folder / RUN_FILE, asdict(record))
 
 
 def load_record(folder: Path) -> RunRecord:
-    """Read `run.json` from a folder of predictions; keys this version does not know are left out.
+    """Read `run.json` from a folder of predictions; see `check_record`.
+
+    Raises:
+        SubmissionError: there is none, it is not a JSON object with a `name`, or what says where
+            the run belongs is not text.
+    """
+    record, findings = check_record(folder)
+    if misplaced := [each for each in findings if each.found.partition(":")[0] in PLACE]:
+        path = folder / RUN_FILE
+        raise SubmissionError(
+            f"{path}: values of the wrong type", [str(each) for each in misplaced]
+        )
+    return record
+
+
+def check_record(folder: Path) -> tuple[RunRecord, list[Finding]]:
+    """Read `run.json`; a value of the wrong type counts as not given, and is a finding.
+
+    Keys this version does not know are left out.
 
     Raises:
         SubmissionError: there is none, or it is not a JSON object with a `name`.
     """
-    path = folder / FILE_NAME
+    path = folder / RUN_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -74,15 +102,23 @@ def load_record(folder: Path) -> RunRecord:
         raise SubmissionError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(values, dict) or not isinstance(values.get("name"), str):
         raise SubmissionError(f'{path}: expected a JSON object with a text "name"')
-    known = {entry.name for entry in dataclasses.fields(RunRecord)}
-    wrong = [
-        key
-        for key in ("created", "split", "data_root")
-        if not isinstance(values.get(key, ""), str | None)
+    kinds = {each.name: str(each.type).removesuffix(" | None") for each in fields(RunRecord)}
+    given = {key: value for key, value in values.items() if key in kinds and value is not None}
+    findings = [
+        Finding("record", RUN_FILE, WORDS[kind], f"{key}: {value!r}", f'correct "{key}" in it')
+        for key, value in given.items()
+        if not _is_a(kind := kinds[key], value)
     ]
-    if wrong:
-        raise SubmissionError(f"{path}: expected text for {', '.join(wrong)}")
-    return RunRecord(**{key: value for key, value in values.items() if key in known})
+    usable = {key: value for key, value in given.items() if _is_a(kinds[key], value)}
+    return RunRecord(**usable), findings
+
+
+def _is_a(kind: str, value: object) -> bool:
+    """Whether JSON holds a value of the kind that a field of `RunRecord` is annotated with."""
+    if kind in ("int", "float"):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole or (kind == "float" and isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, {"str": str, "bool": bool}.get(kind, dict))
 
 
 def find_runs(submissions: Path, references: bool = True) -> list[Path]:
@@ -93,7 +129,7 @@ def find_runs(submissions: Path, references: bool = True) -> list[Path]:
     A folder whose `run.json` cannot be read is left out, with a warning on stderr.
     """
     found: list[tuple[str, Path]] = []
-    for path in submissions.glob(f"*/*/*/{FILE_NAME}"):
+    for path in submissions.glob(f"*/*/*/{RUN_FILE}"):
         if path.parent.name.startswith("."):  # a prediction under way
             continue
         try:

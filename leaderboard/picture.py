@@ -74,7 +74,7 @@ def panels_of(
         DataError: no such frame; the nearest names are given.
     """
     if record.data_root is None or record.split is None:
-        raise SubmissionError(f"{folder / run_record.FILE_NAME}: names no data_root and split")
+        raise SubmissionError(f"{folder / run_record.RUN_FILE}: names no data_root and split")
     voxel_root = Path(record.voxel_root) if record.voxel_root else None
     data_format = record.data_format or "highrev_raw"
     bins = record.bins or BINS

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from challenge.errors import ConfigError
-from leaderboard.load import Run, Scores
+from challenge.scoring.results import Scores
+from leaderboard.load import Run
 
 REFERENCES = ("blurry", "edi")
 SEQUENCE_PREFIX = "psnr_"

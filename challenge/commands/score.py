@@ -23,12 +23,10 @@ from challenge.files import kit_path
 from challenge.metrics.profiles import PROFILES, Profile, find_profile
 from challenge.runs import RunRecord, find_runs, load_record
 from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras, why_empty
+from challenge.scoring.results import SCORES_FILE, Scores, usable_scores
 from challenge.scoring.score import (
-    SCORES_FILE,
     TABLE_FILE,
-    Scores,
     current_scores,
-    load_scores,
     score_folder,
 )
 from challenge.scoring.score_table import print_scores
@@ -149,7 +147,7 @@ def _score_references(target: Target, workers: int | None) -> Scores | None:
 
     A reference that cannot be scored is a warning: the run itself is scored already.
     """
-    for path in sorted(target.folder.resolve().parent.glob(f"*/{run_record.FILE_NAME}")):
+    for path in sorted(target.folder.resolve().parent.glob(f"*/{run_record.RUN_FILE}")):
         folder = path.parent
         if folder.name.startswith(".") or folder == target.folder.resolve():
             continue
@@ -161,7 +159,7 @@ def _score_references(target: Target, workers: int | None) -> Scores | None:
         except ChallengeError as error:
             print(f"warning: reference {folder.name} not scored: {error}", file=sys.stderr)
     blurry = target.folder.resolve().parent / "blurry"
-    return None if blurry == target.folder.resolve() else load_scores(blurry)
+    return None if blurry == target.folder.resolve() else usable_scores(blurry)
 
 
 def _score_all(choice: Choice, workers: int | None, console: Console) -> None:
@@ -180,7 +178,7 @@ def _score_all(choice: Choice, workers: int | None, console: Console) -> None:
         except ChallengeError as error:
             problems.append(str(error).replace("\n", "\n  "))
             continue
-        blurry = load_scores(folder.parent / "blurry")
+        blurry = usable_scores(folder.parent / "blurry")
         print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
         print(f"wrote {folder / SCORES_FILE}, {folder / TABLE_FILE}")
     if current:
@@ -232,13 +230,13 @@ def _target(folder: Path, choice: Choice) -> Target:
         found = "a file" if folder.exists() else "nothing"
         hint = "; a zip is scored by its folder" if folder.suffix == ".zip" else ""
         raise DataError(f"{folder}: expected a folder of predictions, found {found}{hint}")
-    has_record = (folder / run_record.FILE_NAME).exists()
+    has_record = (folder / run_record.RUN_FILE).exists()
     record = load_record(folder) if has_record else RunRecord(folder.resolve().name)
     record = dataclasses.replace(record, split=choice.split or record.split)
     sharp = _sharp(record, choice)
     if sharp is None:
         raise ConfigError(
-            f"{folder}: no {run_record.FILE_NAME} says what it was made from; "
+            f"{folder}: no {run_record.RUN_FILE} says what it was made from; "
             "give --sharp DIR, or --data ROOT --split val"
         )
     if not sharp.is_dir():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from tqdm import tqdm
 
 from challenge.environment.cores import cores
 from challenge.errors import ConfigError, DataError
-from challenge.files import list_pngs, write_json, write_whole
+from challenge.files import list_pngs, write_whole
 from challenge.findings import shorten
 from challenge.metrics.profiles import (
     PROFILES,
@@ -34,35 +32,11 @@ from challenge.scoring.pairs import (
     folder_sha256,
     hash_files,
 )
+from challenge.scoring.results import Means, Scores, save_scores, usable_scores
 
-SCORES_FILE, TABLE_FILE = "scores.json", "per_image.csv"
+TABLE_FILE = "per_image.csv"
 SERIAL_PIXELS = 16_000_000
 """Up to so many pixels in all, starting other processes costs more than it gains."""
-
-Means = dict[str, dict[str, float]]
-"""profile -> metric -> mean."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What `scores.json` holds. All numbers are finite.
-
-    `means` are means over all frames, not over sequences. The hashes say which images were scored,
-    and by which metrics: a file is out of date as soon as one of them differs.
-    """
-
-    run: str
-    challenge: str | None
-    split: str | None
-    profile: str  # whose figures rank
-    frames: int
-    means: Means
-    sequences: dict[str, Means]
-    predictions_sha256: str
-    sharp_sha256: str
-    profiles_sha256: str
-    extra: dict[str, float] = field(default_factory=dict)  # mean of each figure beside the profiles
-    extra_sequences: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def score_folder(
@@ -105,62 +79,48 @@ def score_folder(
     targets = hash_files(pair.sharp for pair in pairs)
     keys = [pair_key(predictions[pair.prediction], targets[pair.sharp]) for pair in pairs]
     cache = ScoreCache(cache_file(caches, folder) if caches is not None else None)
-    names = _metric_names(profiles)
-    jobs = _unknown(pairs, keys, names, cache)
+    jobs = _unknown(pairs, keys, _metric_names(profiles), cache)
     _compute_unknown(folder, jobs, len(pairs), cache, workers, progress)
     compute_extras(folder, pairs, keys, extras, cache, progress)
     cache.keep_only(keys)
-    values = [cache.find(key) for key in keys]
-    table = pd.DataFrame(
-        [_row(pair, each, profiles) for pair, each in zip(pairs, values, strict=True)]
-    )
-    for extra in extras:
-        table[extra.column] = [each[extra.key] for each in values]
-    sequences = {str(name): group for name, group in table.groupby("sequence")}
+    table = image_table(pairs, [cache.find(key) for key in keys], profiles, extras)
     scores = Scores(
         run=record.name,
         challenge=record.challenge,
         split=record.split,
         profile=profile,
         frames=len(pairs),
-        means=_means(table, profiles),
-        sequences={name: _means(group, profiles) for name, group in sequences.items()},
         predictions_sha256=folder_sha256(predictions),
         sharp_sha256=folder_sha256(targets),
         profiles_sha256=profiles_sha256(profiles),
-        extra=_extra_means(table, extras),
-        extra_sequences={name: _extra_means(group, extras) for name, group in sequences.items()},
+        **_all_means(table, profiles, extras),
     )
     with write_whole(folder / TABLE_FILE) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
-    write_json(folder / SCORES_FILE, asdict(scores))
+    save_scores(folder, scores)
     return scores
 
 
-def load_scores(folder: Path) -> Scores | None:
-    """The scores kept in a folder; None if there are none, or none that this version can read."""
-    try:
-        values = json.loads((folder / SCORES_FILE).read_text(encoding="utf-8"))
-        scores = Scores(**values)
-        tables = [scores.means, *scores.sequences.values()]
-        figures = [
-            table[name][metric]
-            for table in tables
-            for name in (*PROFILES, *scores.means, scores.profile)
-            for metric in ("psnr", "ssim")
-        ]
-        for table in (scores.extra, *scores.extra_sequences.values()):
-            figures += table.values()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-    return scores if all(isinstance(figure, float) for figure in figures) else None
+def image_table(
+    pairs: Sequence[Pair],
+    values: Sequence[Values],
+    profiles: Mapping[str, Profile],
+    extras: Sequence[Extra] = (),
+) -> pd.DataFrame:
+    """Put the values of each pair into a row: frame, sequence, PROFILE_METRIC, extra columns."""
+    table = pd.DataFrame(
+        [_row(pair, each, profiles) for pair, each in zip(pairs, values, strict=True)]
+    )
+    for extra in extras:
+        table[extra.column] = [each[extra.key] for each in values]
+    return table
 
 
 def current_scores(
     folder: Path, sharp: Path, profiles: Mapping[str, Profile] = PROFILES
 ) -> Scores | None:
     """The kept scores if the same images, scored now by these profiles, would give them."""
-    scores = load_scores(folder)
+    scores = usable_scores(folder)
     if scores is None or not (folder / TABLE_FILE).is_file():
         return None
     if scores.profiles_sha256 != profiles_sha256(profiles):
@@ -172,20 +132,6 @@ def current_scores(
 def images_sha256(folder: Path) -> str:
     """One hash over the names and contents of a folder's PNGs."""
     return folder_sha256(hash_files(list_pngs(folder)))
-
-
-def gains(scores: Scores, other: Scores) -> Mapping[str, Mapping[str, float]] | None:
-    """Means minus another run's; None where the two were not scored against the same images.
-
-    A profile that only one of them has is left out.
-    """
-    if scores.sharp_sha256 != other.sharp_sha256:
-        return None
-    return {
-        profile: {metric: value - other.means[profile][metric] for metric, value in values.items()}
-        for profile, values in scores.means.items()
-        if profile in other.means
-    }
 
 
 def _metric_names(profiles: Mapping[str, Profile]) -> tuple[str, ...]:
@@ -241,6 +187,19 @@ def _row(pair: Pair, values: Values, profiles: Mapping[str, Profile]) -> dict[st
         for metric, value in report(profile, values).items():
             row[f"{name}_{metric}"] = value
     return row
+
+
+def _all_means(
+    table: pd.DataFrame, profiles: Mapping[str, Profile], extras: Sequence[Extra]
+) -> dict[str, Any]:
+    """The means over all frames, and over those of each sequence."""
+    groups = {str(name): group for name, group in table.groupby("sequence")}
+    return {
+        "means": _means(table, profiles),
+        "sequences": {name: _means(group, profiles) for name, group in groups.items()},
+        "extra": _extra_means(table, extras),
+        "extra_sequences": {name: _extra_means(group, extras) for name, group in groups.items()},
+    }
 
 
 def _extra_means(table: pd.DataFrame, extras: Sequence[Extra]) -> dict[str, float]:

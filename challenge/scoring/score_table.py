@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from challenge.metrics.profiles import PROFILES, Profile
-from challenge.scoring.score import Scores, gains
+from challenge.scoring.results import Scores, gains
 
 NONE = "-"
 

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge import REPOSITORY
-from challenge import runs as run_record
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import kit_path
 from challenge.findings import Finding
 from challenge.rules import RULES_FOLDER, Rules, load_rules
-from challenge.runs import RunRecord
+from challenge.runs import RUN_FILE, RunRecord, check_record
 from challenge.submission.readme import Readme
 
 SPLITS = ("train", "val", "test")
-TEXTS = ("challenge", "rules", "data_root", "split", "device", "description")
 ENOUGH = 0.5  # of the names must be those of a split for it to be the one that is meant
 
 
@@ -92,36 +90,16 @@ def record_of(path: Path) -> tuple[RunRecord, list[Finding]]:
     Without a readable one an empty record, and for a folder a finding.
     """
     folder = path if path.is_dir() else path.with_suffix("")
-    if not path.is_dir() and not (folder / run_record.FILE_NAME).is_file():
+    if not path.is_dir() and not (folder / RUN_FILE).is_file():
         return RunRecord(folder.name), []
     try:
-        return typed(run_record.load_record(folder))
+        return check_record(folder)
     except SubmissionError as error:
         example = '{"name": "my_method", "runtime_per_image_s": 0.31, "device": "cpu"}'
         fix = f"write one such as {example}"
         expected = "the run's record"
-        finding = Finding("record", run_record.FILE_NAME, expected, f"{error}", fix)
+        finding = Finding("record", RUN_FILE, expected, f"{error}", fix)
         return RunRecord(folder.name), [finding]
-
-
-def typed(record: RunRecord) -> tuple[RunRecord, list[Finding]]:
-    """The record with what has the wrong type (it may be written by hand) as if not given."""
-    defaults = RunRecord(record.name)
-    kinds = dict.fromkeys(TEXTS, (str, "text")) | {
-        "extra_data": (bool, "true or false"),
-        "reference": (bool, "true or false"),
-    }
-    values, findings = dict(vars(record)), []
-    for key, (kind, expected) in kinds.items():
-        default = getattr(defaults, key)
-        if values[key] is not None and not isinstance(values[key], kind):
-            fix = f'correct "{key}" in it'
-            found = f"{key}: {values[key]!r}"
-            findings.append(Finding("record", run_record.FILE_NAME, expected, found, fix))
-            values[key] = default
-        elif values[key] is None:
-            values[key] = default
-    return RunRecord(**values), findings
 
 
 def rules_of(path: Path | None, record: RunRecord, submission: Path) -> Rules:
@@ -145,17 +123,16 @@ def split_in_path(folder: Path) -> str | None:
 def readme_of(record: RunRecord) -> tuple[Readme, list[Finding]]:
     """What readme.txt says; values that the record lacks are findings."""
     findings = []
-    runtime: object = record.runtime_per_image_s
-    number = isinstance(runtime, int | float) and not isinstance(runtime, bool)
-    seconds = float(runtime) if isinstance(runtime, int | float) and number else math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
+    runtime = record.runtime_per_image_s
+    seconds = math.nan if runtime is None else float(runtime)
+    if not seconds >= 0:
         found = "none" if runtime is None else repr(runtime)
         fix = "measure it and give make_submission --runtime SECONDS"
         expected = "a runtime per image in seconds"
-        findings.append(Finding("record", run_record.FILE_NAME, expected, found, fix))
+        findings.append(Finding("record", RUN_FILE, expected, found, fix))
     if not record.device:
         fix = "give make_submission --device cpu, or --device with the GPU's name"
         expected = "the device that the runtime was measured on"
-        findings.append(Finding("record", run_record.FILE_NAME, expected, "none", fix))
+        findings.append(Finding("record", RUN_FILE, expected, "none", fix))
     cpu = int((record.device or "").lower().startswith("cpu"))
     return Readme(seconds, cpu, int(record.extra_data), record.description), findings

@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from challenge.errors import ConfigError, SubmissionError
+from challenge.scoring.results import load_scores
 from leaderboard.__main__ import main
-from leaderboard.load import load_runs, load_scores
+from leaderboard.load import load_runs
 from leaderboard.render import main_columns, markdown, print_board, sequence_columns
 from leaderboard.table import build_boards, decision_note, one_table
 

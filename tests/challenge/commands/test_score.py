@@ -11,7 +11,7 @@ from challenge.commands.score import main
 from challenge.images import read_png, write_png
 from challenge.runs import RunRecord, load_record, save_record
 from challenge.scoring import pairs
-from challenge.scoring.score import load_scores
+from challenge.scoring.results import load_scores
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from challenge.metrics.weights import State, save_weights
 from challenge.runs import RunRecord, save_record
 from challenge.scoring import extra
 from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras
-from challenge.scoring.score import load_scores, score_folder
-from leaderboard.load import load_scores as leaderboard_scores
+from challenge.scoring.results import load_scores
+from challenge.scoring.score import score_folder
 
 FRAMES = ("night_run_00000", "night_run_00012", "zigzag_00000")
 RECORD = RunRecord("my_method", challenge="mini", split="val")
@@ -77,7 +77,7 @@ def test_with_weights_there_is_a_column(
     }
     assert all(profile.keys() == {"psnr", "ssim"} for profile in kept["means"].values())
     assert load_scores(runs / "mine") is not None
-    for_the_table = leaderboard_scores(runs / "mine")
+    for_the_table = load_scores(runs / "mine")
     assert for_the_table is not None and for_the_table.extra == kept["extra"]
     output = capsys.readouterr().out
     blurry = load_scores(runs / "blurry")

@@ -16,7 +16,8 @@ from challenge.images import read_png, write_png
 from challenge.metrics.profiles import PROFILES, Profile, score_pair
 from challenge.runs import RunRecord
 from challenge.scoring import pairs, score
-from challenge.scoring.score import current_scores, gains, load_scores, score_folder
+from challenge.scoring.results import gains, load_scores, usable_scores
+from challenge.scoring.score import current_scores, score_folder
 
 RECORD = RunRecord("my_method", challenge="mini", split="val")
 
@@ -207,7 +208,7 @@ def test_scores_are_current_until_an_image_changes(folders):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"means": 3}', '{"run": "x"}'])
 def test_a_score_file_that_cannot_be_read_counts_as_none(folders, text):
     (folders[0] / "scores.json").write_text(text)
-    assert load_scores(folders[0]) is None
+    assert usable_scores(folders[0]) is None
 
 
 def test_a_score_file_of_fewer_metrics_counts_as_none(folders):
@@ -216,7 +217,7 @@ def test_a_score_file_of_fewer_metrics_counts_as_none(folders):
     values = json.loads(path.read_text())
     del values["sequences"]["zigzag"]["standard"]["ssim"]
     path.write_text(json.dumps(values))
-    assert load_scores(folders[0]) is None
+    assert usable_scores(folders[0]) is None
 
 
 def test_gains_are_differences_of_means(folders):
