@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from challenge import REPOSITORY, cli
+from challenge.commands.options import Platform
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import sha256
 from challenge.hosting.bundles import CONFIGURATIONS, build_bundle, with_splits
@@ -33,7 +34,7 @@ def make_bundle(
     data: Annotated[
         Path | None, typer.Option(help="Folder with SPLIT/sharp/*.png of every phase.")
     ] = None,
-    platform: Annotated[str, typer.Option(help="codalab, codabench or both.")] = "both",
+    platform: Platform = "both",
     split: Annotated[
         list[str] | None, typer.Option(help="Only the phases of this split; may be repeated.")
     ] = None,

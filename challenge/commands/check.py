@@ -18,22 +18,20 @@ import typer
 from tqdm import tqdm
 
 from challenge import cli
-from challenge.errors import ConfigError, SubmissionError
+from challenge.commands.options import Data, RulesFile, Split
+from challenge.errors import ConfigError
 from challenge.files import write_json
-from challenge.findings import printable
-from challenge.submission import (
-    Entry,
-    Expected,
-    Finding,
-    check_submission,
-    expected_submission,
-    listing,
-    open_entries,
+from challenge.findings import Finding, listing, printable
+from challenge.submission import Entry
+from challenge.submission.candidate import (
+    Candidate,
+    Options,
+    check_candidate,
+    open_candidate,
+    readme_of,
 )
-from challenge.submission.check import check_limit, check_zip_sizes
-from challenge.submission.layout import base_name, part_entries
-from challenge.submission.origin import Origin, find_origin, readme_of, record_of
-from challenge.submission.pixels import SAMPLE, check_pixels
+from challenge.submission.check import check_limit
+from challenge.submission.pixels import SAMPLE, PixelCheck
 from challenge.submission.write import zip_size
 
 FINE, ERRORS, USAGE = 0, 1, 2
@@ -43,9 +41,7 @@ FINE, ERRORS, USAGE = 0, 1, 2
 class Report:
     """What a check found, and what it could not look at."""
 
-    path: Path
-    origin: Origin
-    images: int
+    candidate: Candidate
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
 
@@ -61,16 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(
     path: Annotated[Path, typer.Argument(help="Predictions, or a zip.", metavar="FOLDER_OR_ZIP")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="ROOT, with {train,val,test}/blur. [default: from run.json]"),
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="train, val or test. [default: from run.json, or by names]")
-    ] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="configs/challenge/x.yml, or x. [default: from run.json]")
-    ] = None,
+    data: Data = None,
+    split: Split = None,
+    rules: RulesFile = None,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="All findings as JSON; -: stdout.")
     ] = None,
@@ -84,7 +73,7 @@ def check(
     Example: bash run.sh check my.zip --data /data/HighREV --split val --rules highrev
     """
     try:
-        report = examine(path, data, split, rules, pixels)
+        report = examine(path, Options(data, split, rules), pixels)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
@@ -100,10 +89,8 @@ def check(
     return ERRORS if report.of_level("error") else FINE
 
 
-def examine(
-    path: Path, data: Path | None, split: str | None, rules: Path | None, pixels: bool
-) -> Report:
-    """Check everything that can be checked.
+def examine(path: Path, options: Options, pixels: bool) -> Report:
+    """Check everything that can be checked; the folder or zip is opened once, each PNG read once.
 
     Raises:
         ConfigError: no such folder or zip, or an option that cannot be used.
@@ -112,54 +99,35 @@ def examine(
         raise ConfigError(
             f"{path}: no such folder or zip; predictions come from `bash run.sh predict`"
         )
-    zipped = not path.is_dir()
-    record, doubts = record_of(path)
-    try:
-        with open_entries(path) as entries:
-            images = part_entries(entries, zipped)[0]
-            names = [base_name(entry.name) for entry in images]
-            origin = find_origin(path, record, names, data, split, rules)
-    except SubmissionError as error:
-        origin = find_origin(path, record, (), data, split, rules)
-        return Report(path, origin, 0, (_unreadable(path, error),), ("its contents",))
-    expected, about = expected_submission(origin.rules, origin.data_root, origin.split)
-    findings = [each for each in about if each.kind != "names"]  # `_unchecked` says it
-    findings += check_submission(path, expected, _progress("checking"))
-    if not zipped:
-        findings += [_later(finding) for finding in (*doubts, *readme_of(record)[1])]
-        findings += _folder_limit(path, expected)
-    unchecked = _unchecked(origin, expected)
-    if pixels:
-        findings += _pixel_warnings(path, expected, findings)
-        if expected.inputs and len(images) > SAMPLE:
-            unchecked.append(f"the pixels of all frames: {SAMPLE} were compared with the input")
-    else:
-        unchecked.append("the pixels (--no-pixels)")
-    return Report(path, origin, len(images), tuple(findings), tuple(unchecked))
+    with open_candidate(path, options) as candidate:
+        if candidate.unreadable:
+            return Report(candidate, (candidate.unreadable,), ("its contents",))
+        looked = PixelCheck(candidate.images, candidate.expected) if pixels else None
+        findings = [each for each in candidate.findings if each.kind == "data"]
+        findings += check_candidate(candidate, _progress, looked.look if looked else None)
+        findings += [_later(each) for each in _before_packing(candidate)]
+        findings += looked.findings() if looked else []
+        return Report(candidate, tuple(findings), tuple(_unchecked(candidate, pixels)))
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """The report for programs; the keys stay as they are."""
     errors, warnings = report.of_level("error"), report.of_level("warning")
-    root = report.origin.data_root
+    candidate = report.candidate
+    root = candidate.data_root
     return {
-        "path": printable(str(report.path)),
+        "path": printable(str(candidate.path)),
         "verdict": "errors" if errors else "warnings" if warnings else "fine",
         "errors": len(errors),
         "warnings": len(warnings),
-        "images": report.images,
-        "challenge": report.origin.rules.name,
+        "images": len(candidate.images),
+        "challenge": candidate.rules.name,
         "data_root": printable(str(root)) if root else None,
-        "split": report.origin.split,
-        "notes": list(report.origin.notes),
+        "split": candidate.split,
+        "notes": list(candidate.notes),
         "not_checked": list(report.unchecked),
         "findings": [asdict(finding) for finding in report.findings],
     }
-
-
-def _unreadable(path: Path, error: SubmissionError) -> Finding:
-    fix = "make it again with `python challenge/make_submission.py`"
-    return Finding("zip", path.name, "a folder of PNGs, or a zip", error.summary, fix)
 
 
 def _later(finding: Finding) -> Finding:
@@ -169,43 +137,39 @@ def _later(finding: Finding) -> Finding:
     )
 
 
-def _folder_limit(folder: Path, expected: Expected) -> list[Finding]:
-    """Say beforehand that the zip will have to be compressed harder."""
-    return [_later(each) for each in check_limit("zip", zip_size(folder), expected.zip_limit_mb)]
+def _before_packing(candidate: Candidate) -> list[Finding]:
+    """What packing a folder will need: facts in its record, and a zip that is not too large."""
+    if candidate.zipped:
+        return []
+    about_record = [each for each in candidate.findings if each.kind == "record"]
+    missing = readme_of(candidate.record)[1]
+    limit = candidate.expected.zip_limit_mb
+    return [*about_record, *missing, *check_limit("zip", zip_size(candidate.path), limit)]
 
 
-def _pixel_warnings(path: Path, expected: Expected, findings: Sequence[Finding]) -> list[Finding]:
-    """Warnings from the pixels of those PNGs in which nothing else was found."""
-    faulty = {finding.file for finding in findings}
-    with open_entries(path) as entries:
-        if path.is_file() and check_zip_sizes(entries, path):
-            return []
-        images = part_entries(entries, path.is_file())[0]
-        sound = [entry for entry in images if entry.name not in faulty]
-        return check_pixels(sound, expected, _progress("looking at pixels"))
-
-
-def _unchecked(origin: Origin, expected: Expected) -> list[str]:
+def _unchecked(candidate: Candidate, pixels: bool) -> list[str]:
     """What nobody could look at, with the option that would help."""
+    expected = candidate.expected
     unchecked = []
     if expected.names is None:
         help_out = "give --data ROOT --split SPLIT"
         unchecked.append(f"names of the frames, and the pixels against the input: {help_out}")
         if expected.frames is None:
-            known = ", ".join(origin.rules.frames) or "none"
+            known = ", ".join(candidate.rules.frames) or "none"
             unchecked.append(f"number of frames: the rules know {known}; give --rules and --split")
         if expected.size is None:
             unchecked.append("size of the frames: give --data, or --rules of a fixed size")
     if expected.zip_limit_mb is None:
         unchecked.append("size of the zip: the rules name no limit")
+    if not pixels:
+        unchecked.append("the pixels (--no-pixels)")
+    elif expected.inputs and len(candidate.images) > SAMPLE:
+        unchecked.append(f"the pixels of all frames: {SAMPLE} were compared with the input")
     return unchecked
 
 
-def _progress(what: str) -> Any:
-    def bar(images: Sequence[Entry]) -> Iterable[Entry]:
-        return tqdm(images, desc=what, unit="PNG", leave=False, disable=None)
-
-    return bar
+def _progress(images: Sequence[Entry]) -> Iterable[Entry]:
+    return tqdm(images, desc="checking", unit="PNG", leave=False, disable=None)
 
 
 def _print(report: Report, brief: bool, out: TextIO) -> None:
@@ -214,20 +178,20 @@ def _print(report: Report, brief: bool, out: TextIO) -> None:
     for level, findings in (("error", errors), ("warning", warnings)):
         for line in listing(findings, 3 if brief else len(findings)):
             print(f"{level}: {line}", file=out)
-    for note in report.origin.notes:
+    for note in report.candidate.notes:
         print(f"note: {printable(note)}", file=out)
     for what in report.unchecked:
         print(f"not checked: {what}", file=out)
     kinds = Counter(finding.kind for finding in errors)
     counts = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
-    where = printable(str(report.path))
+    where = printable(str(report.candidate.path))
     if errors:
         verdict = f"not ready to submit: {_count(len(errors), 'error')} ({counts})"
         verdict += f", {_count(len(warnings), 'warning')}" * bool(warnings)
     elif warnings:
         verdict = f"can be sent (exit code 0), but has {_count(len(warnings), 'warning')}"
     else:
-        verdict = f"nothing wrong was found in {_count(report.images, 'PNG')}"
+        verdict = f"nothing wrong was found in {_count(len(report.candidate.images), 'PNG')}"
         verdict += ", in what could be checked" * bool(report.unchecked)
     print(f"{where}: {verdict}", file=out)
 

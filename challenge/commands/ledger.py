@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from challenge import cli
-from challenge import runs as run_record
 from challenge.errors import ConfigError
+from challenge.runs import SUBMISSIONS
 from challenge.submission.ledger import (
     FILE_NAME,
     Row,
@@ -28,9 +28,9 @@ from challenge.submission.ledger import (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, submissions: Path = SUBMISSIONS) -> int:
     """List or record; return the exit code."""
-    return cli.run(ledger, argv, "bash run.sh ledger")
+    return cli.run(ledger, argv, "bash run.sh ledger", submissions=submissions)
 
 
 def ledger(
@@ -43,12 +43,14 @@ def ledger(
     file: Annotated[
         Path | None, typer.Option(help="Another ledger. [default: submissions/ledger.csv]")
     ] = None,
+    *,
+    submissions: Path = SUBMISSIONS,
 ) -> None:
     """List what was packed to be sent; or write down what the server said to it.
 
     Example: bash run.sh ledger submissions/highrev/val/mine.zip --psnr 34.56 --ssim 0.93
     """
-    path = file or run_record.SUBMISSIONS / FILE_NAME
+    path = file or submissions / FILE_NAME
     if what is None:
         if psnr is not None or ssim is not None:
             raise ConfigError("whose figures are these? Name the run or the zip before them")

@@ -17,15 +17,24 @@ from typing import Annotated
 import typer
 
 from challenge import cli
+from challenge.commands.options import Data, Platform, RulesFile, Split
+from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, SubmissionError
+from challenge.files import list_pngs
+from challenge.findings import Finding
 from challenge.hosting import platforms
 from challenge.hosting.isolated import make_isolated_python
 from challenge.hosting.packed import hosting_of, scoring_program
 from challenge.hosting.platforms import PAGE_FILE, PLATFORMS, Outcome
 from challenge.rules import Rules
 from challenge.rules.hosting import Hosting, Phase
-from challenge.submission import Expected, Finding, expected_submission, open_entries
-from challenge.submission.origin import find_origin, record_of
+from challenge.submission import Expected
+from challenge.submission.candidate import (
+    Candidate,
+    Options,
+    expected_submission,
+    open_candidate,
+)
 
 KEPT = ("scores.txt", "scores.json", PAGE_FILE)
 
@@ -47,15 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def rehearse(
     zipped: Annotated[Path, typer.Argument(metavar="ZIP", help="The zip you would upload.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder with {train,val,test}/. [default: from run.json]"),
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="[default: from run.json or the names]")] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="configs/challenge/x.yml, or x. [default: from run.json]")
-    ] = None,
-    platform: Annotated[str, typer.Option(help="codalab, codabench or both.")] = "both",
+    data: Data = None,
+    split: Split = None,
+    rules: RulesFile = None,
+    platform: Platform = "both",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the server's files. [default: ZIP.rehearsal]")
     ] = None,
@@ -70,11 +74,16 @@ def rehearse(
     names = list(PLATFORMS) if platform == "both" else [platform]
     if any(name not in PLATFORMS for name in names):
         raise ConfigError(f"--platform: expected codalab, codabench or both, found {platform!r}")
-    plan = _plan(zipped, data, split, rules)
+    if not zipped.is_file():
+        raise SubmissionError(f"{zipped}: no such zip; `bash run.sh submit` makes one")
+    with open_candidate(zipped, Options(data, split, rules)) as candidate:
+        for note in candidate.notes:
+            print(note)
+        plan = plan_rehearsal(candidate)
+        refused = platforms.zip_findings(candidate, plan.expected)
     folder = out or zipped.with_name(zipped.stem + ".rehearsal")
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
         python = make_isolated_python(Path(scratch) / "python")
-        refused = platforms.zip_findings(plan.zipped, plan.expected)
         outcomes = [
             run_once(plan, refused, name, Path(scratch) / name, python, folder) for name in names
         ]
@@ -121,36 +130,29 @@ def _unpack_and_run(
     return platforms.run_program(PLATFORMS[name], run, python, limit)
 
 
-def _plan(zipped: Path, data: Path | None, split: str | None, rules_path: Path | None) -> Rehearsal:
-    if not zipped.is_file():
-        raise SubmissionError(f"{zipped}: no such zip; `bash run.sh submit` makes one")
-    record, _ = record_of(zipped)
-    origin = find_origin(zipped, record, _names(zipped), data, split, rules_path)
-    for note in origin.notes:
-        print(note)
-    chosen = origin.split or "val"
-    if origin.data_root is None:
-        raise ConfigError(f"{zipped}: give --data ROOT, the folder with {chosen}/sharp")
-    sharp = origin.data_root / chosen / "sharp"
-    if not any(sharp.glob("*.png")):
+def plan_rehearsal(candidate: Candidate) -> Rehearsal:
+    """Find the sharp images to score a zip against, and what the rules ask of it.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    split, root = candidate.split or "val", candidate.data_root
+    if root is None:
+        raise ConfigError(
+            f"{candidate.path}: give --data ROOT, the folder with {sharp_folder(Path(), split)}"
+        )
+    sharp = sharp_folder(root, split)
+    targets = list_pngs(sharp)
+    if not targets:
         raise ConfigError(
             f"{sharp}: expected the sharp images to score against, found none; name another "
             "--data or --split (the test split's are the organisers' alone: rehearse with val)"
         )
-    expected, _ = expected_submission(origin.rules, origin.data_root, chosen)
+    expected, _ = expected_submission(candidate.rules, root, split)
     if expected.names is None:  # no input frames here: the sharp ones have the same names
-        names = frozenset(path.name for path in sharp.glob("*.png"))
+        names = frozenset(path.name for path in targets)
         expected = dataclasses.replace(expected, names=names, source=str(sharp))
-    return Rehearsal(zipped, sharp, _hosted(origin.rules, chosen), expected)
-
-
-def _names(zipped: Path) -> list[str]:
-    """The names of a zip's PNGs; none where it cannot be read, which the check says later."""
-    try:
-        with open_entries(zipped) as entries:
-            return [entry.name for entry in entries if entry.name.lower().endswith(".png")]
-    except SubmissionError:
-        return []
+    return Rehearsal(candidate.path, sharp, _hosted(candidate.rules, split), expected)
 
 
 def _hosted(rules: Rules, split: str) -> Rules:

@@ -17,11 +17,12 @@ import typer
 from rich.console import Console
 
 from challenge import cli
-from challenge import runs as run_record
+from challenge.commands.options import Data, Split
+from challenge.datasets.layout import sharp_folder
 from challenge.errors import ChallengeError, ConfigError, DataError, SubmissionError
 from challenge.files import kit_path
 from challenge.metrics.profiles import PROFILES, Profile, find_profile
-from challenge.runs import RunRecord, find_runs, load_record
+from challenge.runs import RUN_FILE, SUBMISSIONS, RunRecord, find_runs, load_record
 from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras, why_empty
 from challenge.scoring.results import SCORES_FILE, Scores, usable_scores
 from challenge.scoring.score import (
@@ -30,7 +31,7 @@ from challenge.scoring.score import (
     score_folder,
 )
 from challenge.scoring.score_table import print_scores
-from challenge.submission.origin import rules_of
+from challenge.submission.candidate import rules_of
 
 CACHES = ".cache"
 """Folder in `submissions` with the values of each pair that was scored."""
@@ -62,17 +63,19 @@ class Target:
 class Choice:
     """What the command line says about every folder; None: as the run's record says."""
 
+    submissions: Path
     sharp: Path | None = None
     data: Path | None = None
     split: str | None = None
     profile: str | None = None
+    workers: int | None = None
     extras: Sequence[Extra] = ()
     no_lpips: str = ""  # why LPIPS is not among them
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, submissions: Path = SUBMISSIONS) -> int:
     """Score, print, write; return the exit code."""
-    return cli.run(score, argv, "score")
+    return cli.run(score, argv, "bash run.sh score", submissions=submissions)
 
 
 def score(
@@ -82,12 +85,8 @@ def score(
     sharp: Annotated[
         Path | None, typer.Option(help="The sharp images. [default: ROOT/SPLIT/sharp]")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="ROOT, with {train,val,test}/. [default: from run.json]")
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="SPLIT: train, val or test. [default: from run.json]")
-    ] = None,
+    data: Data = None,
+    split: Split = None,
     profile: Annotated[
         str | None,
         typer.Option(help=f"Whose figures rank: {', '.join(PROFILES)}. [default: the rules']"),
@@ -102,6 +101,8 @@ def score(
         LpipsChoice,
         typer.Option(help="auto: alex, where `bash run.sh weights` has been called. vgg is slow."),
     ] = LpipsChoice.auto,
+    *,
+    submissions: Path = SUBMISSIONS,
 ) -> None:
     """Score predictions against the sharp images, under every metric profile.
 
@@ -111,14 +112,15 @@ def score(
         raise ConfigError("--sharp names the sharp images, --data where to look for them: give one")
     if every and folder is not None:
         raise ConfigError(f"--all scores every run: leave {folder} or --all out")
-    choice = Choice(sharp, data, split, profile, lpips_extras(lpips), why_empty(lpips))
+    extras = lpips_extras(lpips)
+    choice = Choice(submissions, sharp, data, split, profile, workers, extras, why_empty(lpips))
     console = Console(highlight=False)
     if every:
-        _score_all(choice, workers, console)
+        _score_all(choice, console)
         return
     target = _target(folder, choice) if folder else _latest(choice)
-    scores = _score(target, workers)
-    reference = _score_references(target, workers)
+    scores = _score(target, choice)
+    reference = _score_references(target, choice)
     print_scores(scores, reference, console, target.profiles, choice.no_lpips)
     print(f"wrote {target.folder / SCORES_FILE}")
     print(f"wrote {target.folder / TABLE_FILE}")
@@ -129,25 +131,25 @@ def score(
         print(f"next: python challenge/make_submission.py{named}, bash run.sh leaderboard")
 
 
-def _score(target: Target, workers: int | None) -> Scores:
+def _score(target: Target, choice: Choice) -> Scores:
     return score_folder(
         target.folder,
         target.sharp,
         target.record,
         target.profile,
-        workers,
+        choice.workers,
         profiles=target.profiles,
-        caches=run_record.SUBMISSIONS / CACHES,
+        caches=choice.submissions / CACHES,
         extras=target.extras,
     )
 
 
-def _score_references(target: Target, workers: int | None) -> Scores | None:
+def _score_references(target: Target, choice: Choice) -> Scores | None:
     """Score the reference rows beside a run where they are out of date; return those of `blurry`.
 
     A reference that cannot be scored is a warning: the run itself is scored already.
     """
-    for path in sorted(target.folder.resolve().parent.glob(f"*/{run_record.RUN_FILE}")):
+    for path in sorted(target.folder.resolve().parent.glob(f"*/{RUN_FILE}")):
         folder = path.parent
         if folder.name.startswith(".") or folder == target.folder.resolve():
             continue
@@ -155,16 +157,16 @@ def _score_references(target: Target, workers: int | None) -> Scores | None:
             record = load_record(folder)
             beside = dataclasses.replace(target, folder=folder, record=record)
             if record.reference and beside.current() is None:
-                _score(beside, workers)
+                _score(beside, choice)
         except ChallengeError as error:
             print(f"warning: reference {folder.name} not scored: {error}", file=sys.stderr)
     blurry = target.folder.resolve().parent / "blurry"
     return None if blurry == target.folder.resolve() else usable_scores(blurry)
 
 
-def _score_all(choice: Choice, workers: int | None, console: Console) -> None:
+def _score_all(choice: Choice, console: Console) -> None:
     """Score every run that has sharp images and no current scores; report failures at the end."""
-    runs = [run for run in find_runs(run_record.SUBMISSIONS) if _wanted(run, choice)]
+    runs = [run for run in find_runs(choice.submissions) if _wanted(run, choice)]
     if not runs:
         raise _nothing_to_score(choice)
     problems, current = [], 0
@@ -174,7 +176,7 @@ def _score_all(choice: Choice, workers: int | None, console: Console) -> None:
             if target.current():
                 current += 1
                 continue
-            scores = _score(target, workers)
+            scores = _score(target, choice)
         except ChallengeError as error:
             problems.append(str(error).replace("\n", "\n  "))
             continue
@@ -190,9 +192,7 @@ def _score_all(choice: Choice, workers: int | None, console: Console) -> None:
 
 def _latest(choice: Choice) -> Target:
     """The newest run, references aside, whose sharp images are on disk."""
-    runs = [
-        run for run in find_runs(run_record.SUBMISSIONS, references=False) if _wanted(run, choice)
-    ]
+    runs = [run for run in find_runs(choice.submissions, references=False) if _wanted(run, choice)]
     if not runs:
         raise _nothing_to_score(choice)
     return _target(runs[-1], choice)
@@ -208,17 +208,17 @@ def _wanted(folder: Path, choice: Choice) -> bool:
 
 
 def _nothing_to_score(choice: Choice) -> ChallengeError:
-    runs = find_runs(run_record.SUBMISSIONS, references=False)
+    runs = find_runs(choice.submissions, references=False)
     if not runs:
         return SubmissionError(
-            f"{run_record.SUBMISSIONS}: nothing predicted yet; run bash run.sh predict"
+            f"{choice.submissions}: nothing predicted yet; run bash run.sh predict"
         )
     asked = f" of the split {choice.split}" if choice.split else ""
     looked = [
         _sharp(load_record(run), choice) or "nowhere: run.json has no data root" for run in runs
     ]
     return DataError(
-        f"{run_record.SUBMISSIONS}: no run{asked} has sharp images on disk; {WITHHELD}, "
+        f"{choice.submissions}: no run{asked} has sharp images on disk; {WITHHELD}, "
         "or give --sharp DIR",
         [f"{run}: looked for {where}" for run, where in zip(runs, looked, strict=True)][-5:],
     )
@@ -230,13 +230,13 @@ def _target(folder: Path, choice: Choice) -> Target:
         found = "a file" if folder.exists() else "nothing"
         hint = "; a zip is scored by its folder" if folder.suffix == ".zip" else ""
         raise DataError(f"{folder}: expected a folder of predictions, found {found}{hint}")
-    has_record = (folder / run_record.RUN_FILE).exists()
+    has_record = (folder / RUN_FILE).exists()
     record = load_record(folder) if has_record else RunRecord(folder.resolve().name)
     record = dataclasses.replace(record, split=choice.split or record.split)
     sharp = _sharp(record, choice)
     if sharp is None:
         raise ConfigError(
-            f"{folder}: no {run_record.RUN_FILE} says what it was made from; "
+            f"{folder}: no {RUN_FILE} says what it was made from; "
             "give --sharp DIR, or --data ROOT --split val"
         )
     if not sharp.is_dir():
@@ -256,7 +256,7 @@ def _sharp(record: RunRecord, choice: Choice) -> Path | None:
         return choice.sharp
     root = choice.data or (kit_path(record.data_root) if record.data_root else None)
     split = choice.split or record.split
-    return root / split / "sharp" if root and split else None
+    return sharp_folder(root, split) if root and split else None
 
 
 if __name__ == "__main__":

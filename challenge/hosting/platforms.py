@@ -18,8 +18,9 @@ from challenge.errors import SubmissionError
 from challenge.files import list_pngs
 from challenge.findings import Finding, listing
 from challenge.server import page
-from challenge.submission.check import check_submission
-from challenge.submission.entries import UNREADABLE, open_entries
+from challenge.submission.candidate import Candidate
+from challenge.submission.check import check_opened
+from challenge.submission.entries import UNREADABLE
 from challenge.submission.expected import Expected
 
 PAGE_FILE = "detailed_results.html"
@@ -125,18 +126,16 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def zip_findings(zipped: Path, expected: Expected) -> list[Finding]:
-    """Why a zip must not be unpacked: faults that unpacking hides, or does not survive.
+def zip_findings(candidate: Candidate, expected: Expected) -> list[Finding]:
+    """Say why a zip must not be unpacked: faults that unpacking hides, or does not survive.
 
     Empty where the scoring program will see every fault itself; else the findings of the whole
     check, so that a page can name them all. Nothing is unpacked.
     """
-    try:
-        findings = check_submission(zipped, expected)
-        findings += _too_much(zipped, expected)
-    except SubmissionError as error:
-        fix = "make it again with `python challenge/make_submission.py`"
-        return [Finding("zip", zipped.name, "a zip that can be read", f"{error}", fix)]
+    if candidate.unreadable:
+        return [candidate.unreadable]
+    findings = check_opened(candidate.path, candidate.entries, expected)
+    findings += _too_much(candidate, expected)
     errors = [finding for finding in findings if finding.level == "error"]
     return [] if all(error.kind in LEFT_TO_PROGRAM for error in errors) else findings
 
@@ -150,18 +149,17 @@ def refuse(findings: Sequence[Finding], title: str, output: Path) -> Outcome:
     return Outcome(1, None, "".join(f"error: {line}\n" for line in lines))
 
 
-def _too_much(zipped: Path, expected: Expected) -> list[Finding]:
+def _too_much(candidate: Candidate, expected: Expected) -> list[Finding]:
     """A zip that would fill the disk: more than its images need without any compression."""
     sizes = [expected.size] * (expected.frames or 1) if expected.size else expected.sizes.values()
     allowed = SPARE + sum(4 * width * height for width, height in filter(None, sizes))
-    with open_entries(zipped) as entries:
-        total, count = sum(entry.size for entry in entries), len(entries)
+    total, count = sum(entry.size for entry in candidate.entries), len(candidate.entries)
     if total <= allowed and count <= 2 * (expected.frames or 0) + 1000:
         return []
     wanted = f"at most {allowed / 1e6:.0f} MB in some {expected.frames} files"
     found = f"{total / 1e6:.0f} MB in {count} files"
     fix = "zip the PNGs and readme.txt only"
-    return [Finding("bomb-size", zipped.name, wanted, found, fix)]
+    return [Finding("bomb-size", candidate.path.name, wanted, found, fix)]
 
 
 def unpack(zipped: Path, folder: Path) -> None:

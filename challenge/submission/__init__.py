@@ -8,7 +8,7 @@ server can run the same checks.
 from challenge.findings import Finding, listing
 from challenge.submission.check import check_entries, check_submission
 from challenge.submission.entries import Entry, open_entries
-from challenge.submission.expected import Expected, expected_submission
+from challenge.submission.expected import Expected
 from challenge.submission.readme import Readme, server_values, write_readme
 from challenge.submission.write import Written, write_submission
 
@@ -20,7 +20,6 @@ __all__ = [
     "Written",
     "check_entries",
     "check_submission",
-    "expected_submission",
     "listing",
     "open_entries",
     "server_values",

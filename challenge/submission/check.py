@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from challenge.findings import Finding
@@ -20,7 +21,12 @@ BOMB_SIZE, BOMB_RATIO = (
     20,
 )  # PNGs are compressed already: a zip gains a few percent on them
 
+LARGEST_FILE = 1 << 28  # bytes; what is larger is inspected block by block, and not looked at
+
 Progress = Callable[[list[Entry]], Iterable[Entry]]
+"""Goes through entries, and may show how far it is."""
+Look = Callable[[Entry, bytes], None]
+"""Is shown a PNG: its entry and its bytes."""
 
 
 def check_submission(path: Path, expected: Expected, progress: Progress = iter) -> list[Finding]:
@@ -29,33 +35,52 @@ def check_submission(path: Path, expected: Expected, progress: Progress = iter) 
     Raises:
         SubmissionError: `path` is neither a folder nor a readable zip.
     """
-    zipped = not path.is_dir()
     with open_entries(path) as entries:
-        if not zipped:
-            return check_entries(entries, expected, zipped, progress)
-        bombs = check_zip_sizes(entries, path)
-        findings = bombs or check_entries(entries, expected, zipped, progress)
+        return check_opened(path, entries, expected, progress)
+
+
+def check_opened(
+    path: Path,
+    entries: Sequence[Entry],
+    expected: Expected,
+    progress: Progress = iter,
+    look: Look | None = None,
+) -> list[Finding]:
+    """Check a folder or zip whose entries are open; `look` as in `check_entries`."""
+    if path.is_dir():
+        return check_entries(entries, expected, False, progress, look)
+    findings = check_zip_sizes(entries, path)
+    findings = findings or check_entries(entries, expected, True, progress, look)
     return findings + check_limit(path.name, os.path.getsize(path), expected.zip_limit_mb)
 
 
 def check_entries(
-    entries: list[Entry], expected: Expected, zipped: bool, progress: Progress = iter
+    entries: Sequence[Entry],
+    expected: Expected,
+    zipped: bool,
+    progress: Progress = iter,
+    look: Look | None = None,
 ) -> list[Finding]:
     """Check layout, names, and every PNG; in a zip also `readme.txt`.
 
     A PNG inside a wrapping folder is checked under its own name, so that the wrapping is one fault
-    and not hundreds of missing images.
+    and not hundreds of missing images. Each PNG is read once; `look` is given those in which
+    nothing was found, with their bytes.
     """
     images, findings = part_entries(entries, zipped)
     findings += check_names([base_name(entry.name) for entry in images], expected)
+    faulty = {finding.file for finding in findings}
     for entry in progress(images):
-        findings += check_image(entry, expected.size_of(base_name(entry.name)))
+        content, found = check_image(entry, expected.size_of(base_name(entry.name)))
+        findings += found
+        if look and content and not found and entry.name not in faulty:
+            look(entry, content)
     if zipped:
         findings += _check_readme(entries, expected.readme)
     return findings
 
 
-def check_zip_sizes(entries: list[Entry], path: Path) -> list[Finding]:
+def check_zip_sizes(entries: Sequence[Entry], path: Path) -> list[Finding]:
     """Refuse a zip that would unpack to far more than it holds; nothing of it is opened then."""
     held, packed = os.path.getsize(path), sum(entry.packed for entry in entries)
     unpacked = sum(entry.size for entry in entries if not is_bomb(entry))  # those are never opened
@@ -73,33 +98,45 @@ def is_bomb(entry: Entry) -> bool:
     return entry.size > BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed
 
 
-def check_image(entry: Entry, size: tuple[int, int] | None) -> list[Finding]:
-    """Check one PNG: whole, 8-bit RGB, of `size` (width, height) where that is known."""
+def check_image(entry: Entry, size: tuple[int, int] | None) -> tuple[bytes | None, list[Finding]]:
+    """Check one PNG: whole, 8-bit RGB, of `size` (width, height) where that is known.
+
+    Returns:
+        Its bytes (None where they were not read, or are too many to keep), and what was found.
+    """
     again = "save or copy it again"
     if entry.encrypted:
         fix = "make the zip without a password"
-        return [Finding("encrypted", entry.name, "a plain file", "an encrypted one", fix)]
+        return None, [Finding("encrypted", entry.name, "a plain file", "an encrypted one", fix)]
     if is_bomb(entry):
         found = f"{entry.packed} bytes that unpack to {entry.size}"
-        return [Finding("bomb", entry.name, "a PNG, which no zip shrinks much", found, again)]
+        expected = "a PNG, which no zip shrinks much"
+        return None, [Finding("bomb", entry.name, expected, found, again)]
     try:
-        png = _inspect(entry)
+        with entry.open() as stream:
+            content = stream.read() if entry.size <= LARGEST_FILE else None
+            png = inspect_png(stream if content is None else io.BytesIO(content))
+            while not png.fault and stream.read(BLOCK):
+                pass  # only at its end a zip's own checksum is verified
     except UNREADABLE as error:
-        return [Finding("unreadable", entry.name, "a whole PNG", f"{error}", again)]
+        return None, [Finding("unreadable", entry.name, "a whole PNG", f"{error}", again)]
+    return content, _judge_image(entry.name, png, size)
+
+
+def _judge_image(name: str, png: Png, size: tuple[int, int] | None) -> list[Finding]:
     if png.is_another_format:
         fix = "save it as PNG: renaming does not convert it"
-        return [Finding("format", entry.name, "a PNG", f"{png.fault}", fix)]
+        return [Finding("format", name, "a PNG", f"{png.fault}", fix)]
     if png.fault:
-        return [Finding("damaged", entry.name, "a whole PNG", png.fault, again)]
+        return [Finding("damaged", name, "a whole PNG", png.fault, "save or copy it again")]
     findings = []
     if png.mode != "8-bit RGB":
         fix = "save three channels of uint8, without alpha or palette"
-        findings.append(Finding("mode", entry.name, "8-bit RGB", png.mode, fix))
+        findings.append(Finding("mode", name, "8-bit RGB", png.mode, fix))
     if size and (png.width, png.height) != size:
         wanted = f"{size[0]}x{size[1]} (width x height)"
-        found = f"{png.width}x{png.height}"
         fix = _size_fix((png.width, png.height), size)
-        findings.append(Finding("size", entry.name, wanted, found, fix))
+        findings.append(Finding("size", name, wanted, f"{png.width}x{png.height}", fix))
     return findings
 
 
@@ -117,15 +154,6 @@ def check_limit(name: str, size: int, limit_mb: float | None) -> list[Finding]:
     return [Finding("limit", name, f"at most {limit_mb:g} MB", found, fix)]
 
 
-def _inspect(entry: Entry) -> Png:
-    """Inspect a PNG, and read on to the end: only there a zip's own checksum is verified."""
-    with entry.open() as stream:
-        png = inspect_png(stream)
-        while not png.fault and stream.read(BLOCK):
-            pass
-    return png
-
-
 def _size_fix(found: tuple[int, int], size: tuple[int, int]) -> str:
     if found == size[::-1]:
         return "width and height are swapped: save (H, W, 3), not (W, H, 3)"
@@ -134,7 +162,7 @@ def _size_fix(found: tuple[int, int], size: tuple[int, int]) -> str:
     return "save the whole frame, not a crop or a smaller version"
 
 
-def _check_readme(entries: list[Entry], template: str) -> list[Finding]:
+def _check_readme(entries: Sequence[Entry], template: str) -> list[Finding]:
     name = readme.FILE_NAME
     found = [entry for entry in entries if base_name(entry.name) == name and not entry.odd]
     fix = "make the zip with `python challenge/make_submission.py`, which writes it from run.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from challenge.findings import Finding
 from challenge.submission import readme
@@ -25,7 +26,7 @@ KNOWN_ENDINGS = {
 }
 
 
-def part_entries(entries: list[Entry], zipped: bool) -> tuple[list[Entry], list[Finding]]:
+def part_entries(entries: Sequence[Entry], zipped: bool) -> tuple[list[Entry], list[Finding]]:
     """Part the PNGs, those in folders too, from all that does not belong there, as findings."""
     images: list[Entry] = []
     findings: list[Finding] = []

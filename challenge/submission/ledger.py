@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from challenge import runs as run_record
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import sha256, write_text
 
@@ -43,11 +42,11 @@ class Row:
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
 
 
-def ledger_path(folder: Path) -> Path:
-    """The ledger of the `submissions` folder that a run lies in, else the kit's own."""
+def ledger_path(folder: Path, submissions: Path) -> Path:
+    """Find the ledger of the `submissions` folder that a run lies in, else of the given one."""
     parents = folder.resolve().parents
-    own = len(parents) > 2 and parents[2].name == run_record.SUBMISSIONS.name
-    return (parents[2] if own else run_record.SUBMISSIONS) / FILE_NAME
+    own = len(parents) > 2 and parents[2].name == submissions.name
+    return (parents[2] if own else submissions) / FILE_NAME
 
 
 def read_ledger(path: Path) -> list[Row]:

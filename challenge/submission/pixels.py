@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +17,13 @@ import numpy as np
 from challenge.errors import DataError
 from challenge.findings import Finding
 from challenge.images import read_png
-from challenge.submission.entries import UNREADABLE, Entry
+from challenge.submission.entries import Entry
 from challenge.submission.expected import Expected
 from challenge.submission.layout import base_name
 
 SAMPLE = 16  # frames, spread evenly
 TINY = 50  # a PNG so many times smaller than its pixels is looked at too: it holds next to nothing
 MOST_TINY = 64
-LARGEST_FILE = 1 << 29  # bytes; what is larger is not decoded
-BLOCK = 1 << 20
 SWAP_MARGIN = 2.0  # swapped, the squared error must be so many times smaller
 SHIFT_MARGIN = 1.03
 SHIFT_SIGMA = 3.0  # pixels; the input is blurred anyway
@@ -35,8 +33,6 @@ FLAT_SHARE = 0.01  # so many of a frame's pixels must be flat for their mean to 
 NEARLY_ALL = 0.8
 TRUNCATED = (-0.65, -0.35)  # levels; truncation takes away half a level on average
 STEPS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-
-Progress = Callable[[Sequence[Entry]], Iterable[Entry]]
 
 
 @dataclass(frozen=True)
@@ -65,22 +61,36 @@ class Look:
     samples: int = 0
 
 
-def check_pixels(
-    images: Sequence[Entry], expected: Expected, progress: Progress = iter
-) -> list[Finding]:
-    """Warnings about a submission's PNGs, of which the other checks found no fault.
+class PixelCheck:
+    """Looks at a submission's PNGs one by one; `findings` then tells what they have in common.
 
-    Every PNG's bytes are compared with the others'; a sample, and PNGs that are suspiciously small,
+    The bytes of each are compared with the others'; a sample, and PNGs that are suspiciously small,
     are decoded and compared with the blurry input (in `expected.inputs`).
     """
-    looks: dict[str, Look] = {}
-    for entry in progress(_choose(images, expected)):
-        prediction = _decode(entry)
+
+    def __init__(self, images: Sequence[Entry], expected: Expected) -> None:
+        """`images`: all those that will be looked at."""
+        self._expected = expected
+        self._chosen = _choose(images, expected)
+        self._twins: dict[bytes, list[str]] = defaultdict(list)
+        self._sizes = Counter(entry.size for entry in images)
+        self._looks: dict[str, Look] = {}
+
+    def look(self, entry: Entry, content: bytes) -> None:
+        """Take note of one PNG in which the other checks found no fault."""
+        if self._sizes[entry.size] > 1:
+            self._twins[hashlib.sha256(content).digest()].append(entry.name)
+        if entry.name not in self._chosen:
+            return
+        prediction = _decode(content)
         if prediction is not None:
-            blurry = _input(entry, expected)
+            blurry = _input(entry, self._expected)
             fits = blurry is not None and blurry.shape == prediction.shape
-            looks[entry.name] = look_at(prediction, blurry if fits else None)
-    return [*_same_bytes(images), *judge(looks)]
+            self._looks[entry.name] = look_at(prediction, blurry if fits else None)
+
+    def findings(self) -> list[Finding]:
+        """Warnings about all that was looked at."""
+        return [*_same_bytes(self._twins), *judge(self._looks)]
 
 
 def look_at(prediction: np.ndarray, blurry: np.ndarray | None) -> Look:
@@ -178,8 +188,8 @@ def _warning(kind: str, names: Sequence[str], expected: str, found: str, fix: st
     return Finding(kind, f"{names[0]}{more}", expected, found, fix, "warning")
 
 
-def _choose(images: Sequence[Entry], expected: Expected) -> list[Entry]:
-    """A sample spread evenly over the frames, and those that are suspiciously small."""
+def _choose(images: Sequence[Entry], expected: Expected) -> set[str]:
+    """Names of a sample spread evenly over the frames, and of those that are suspiciously small."""
     step = max(len(images) / SAMPLE, 1.0)
     chosen = {images[int(i * step)].name for i in range(min(SAMPLE, len(images)))}
     tiny = 0
@@ -188,20 +198,11 @@ def _choose(images: Sequence[Entry], expected: Expected) -> list[Entry]:
         if entry.size * TINY < width * height * 3 and tiny < MOST_TINY:
             tiny += 1
             chosen.add(entry.name)
-    return [entry for entry in images if entry.name in chosen]
+    return chosen
 
 
-def _decode(entry: Entry) -> np.ndarray | None:
-    if entry.size > LARGEST_FILE:
-        return None
-    try:
-        with entry.open() as stream:
-            blocks = []
-            while block := stream.read(BLOCK):
-                blocks.append(block)
-    except UNREADABLE:
-        return None
-    image = cv2.imdecode(np.frombuffer(b"".join(blocks), np.uint8), cv2.IMREAD_COLOR)
+def _decode(content: bytes) -> np.ndarray | None:
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     return None if image is None else np.ascontiguousarray(image[:, :, ::-1])
 
 
@@ -247,17 +248,8 @@ def _shift_errors(prediction: np.ndarray, blurry: np.ndarray) -> np.ndarray | No
     return np.array([np.square(each - target).mean() for each in moved])
 
 
-def _same_bytes(images: Sequence[Entry]) -> list[Finding]:
+def _same_bytes(groups: Mapping[bytes, Sequence[str]]) -> list[Finding]:
     """One warning if PNGs of different names have the same content."""
-    sizes = Counter(entry.size for entry in images)
-    groups: dict[bytes, list[str]] = defaultdict(list)
-    for entry in images:
-        if sizes[entry.size] > 1:
-            digest = hashlib.sha256()
-            with entry.open() as stream:
-                while block := stream.read(BLOCK):
-                    digest.update(block)
-            groups[digest.digest()].append(entry.name)
     twins = [names for names in groups.values() if len(names) > 1]
     if not twins:
         return []

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from challenge.commands.rehearse import Rehearsal
+from challenge.findings import Finding
 from challenge.hosting.isolated import make_isolated_python
+from challenge.hosting.platforms import zip_findings
 from challenge.images import write_png
 from challenge.metrics.weights import FOLDER_VARIABLE, State, find_backbone
 from challenge.rules import Rules, load_rules
 from challenge.runs import RunRecord, save_record
-from challenge.submission import Expected, Readme, expected_submission, write_readme
+from challenge.submission import Expected, Readme, write_readme
+from challenge.submission.candidate import Options, expected_submission, open_candidate
 
 # --- scoring: folders of small PNGs
 
@@ -102,6 +105,7 @@ hosting:
     - {split: val, name: Development, start: "2027-01-15 00:00:00", end: "2027-02-01 00:00:00"}
     - {split: train, name: Final, start: "2027-02-02 00:00:00"}
 """
+Refused = Callable[[Rehearsal], list[Finding]]
 MakeZip = Callable[[Sequence[tuple[str, bytes]]], Path]
 
 
@@ -150,6 +154,18 @@ def plan(
     expected, findings = expected_submission(rules, highrev, "val")
     assert findings == []
     return Rehearsal(make_zip(files), highrev / "val" / "sharp", rules, expected)
+
+
+@pytest.fixture
+def refused(highrev: Path, rules_file: Path) -> Refused:
+    """Why a zip would not be unpacked."""
+
+    def look(plan: Rehearsal) -> list[Finding]:
+        options = Options(highrev, "val", rules_file)
+        with open_candidate(plan.zipped, options) as candidate:
+            return zip_findings(candidate, plan.expected)
+
+    return look
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """The command line: what it picks, prints and refuses."""
 
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
 
 import pytest
 
-from challenge import runs as run_record
-from challenge.commands.score import main
+from challenge.commands import score as score_verb
 from challenge.images import read_png, write_png
 from challenge.runs import RunRecord, load_record, save_record
 from challenge.scoring import pairs
@@ -15,13 +15,18 @@ from challenge.scoring.results import load_scores
 
 
 @pytest.fixture(autouse=True)
-def wide_terminal_and_nothing_of_the_kits(monkeypatch, no_weights, tmp_path):
+def wide_terminal_and_nothing_of_the_kits(monkeypatch, no_weights):
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
 
 
 @pytest.fixture
-def submissions(folders, tmp_path, monkeypatch) -> Path:
+def main(tmp_path):
+    """The command line, its runs in a folder of the test's own."""
+    return functools.partial(score_verb.main, submissions=tmp_path / "submissions")
+
+
+@pytest.fixture
+def submissions(folders, tmp_path) -> Path:
     """Runs `old`, `new` and the reference `blurry` of val; `new` of test, which has no sharp/."""
     predictions, _ = folders
     root = tmp_path / "submissions"
@@ -42,11 +47,10 @@ def submissions(folders, tmp_path, monkeypatch) -> Path:
             reference=name == "blurry",
         )
         save_record(folder, record)
-    monkeypatch.setattr(run_record, "SUBMISSIONS", root)
     return root / "mini"
 
 
-def test_the_newest_run_with_sharp_images_and_its_references(submissions, capsys):
+def test_the_newest_run_with_sharp_images_and_its_references(main, submissions, capsys):
     assert main([]) == 0
     output = capsys.readouterr().out
     assert "mini/val/new: 4 images" in output
@@ -62,7 +66,9 @@ def test_the_newest_run_with_sharp_images_and_its_references(submissions, capsys
     assert load_scores(submissions / "test/new") is None
 
 
-def test_what_was_scored_is_kept_beside_the_runs_not_among_them(submissions, capsys, monkeypatch):
+def test_what_was_scored_is_kept_beside_the_runs_not_among_them(
+    main, submissions, capsys, monkeypatch
+):
     assert main([]) == 0
     caches = sorted(path.name for path in (submissions.parent / ".cache").iterdir())
     assert [name.partition("-")[0] for name in caches] == ["blurry", "new"]
@@ -72,7 +78,7 @@ def test_what_was_scored_is_kept_beside_the_runs_not_among_them(submissions, cap
     assert load_scores(submissions / "val/new") is not None
 
 
-def test_a_profile_of_the_rules_own(submissions, tmp_path, capsys):
+def test_a_profile_of_the_rules_own(main, submissions, tmp_path, capsys):
     rules = tmp_path / "rules.yml"
     rules.write_text(
         "name: mini\nprofile: mine\nprofiles: {mine: {psnr: psnr_luma, ssim: ssim_3d}}"
@@ -96,7 +102,7 @@ def test_a_profile_of_the_rules_own(submissions, tmp_path, capsys):
     assert "did you mean mine?" in capsys.readouterr().err
 
 
-def test_references_are_computed_once_until_an_image_changes(submissions, capsys):
+def test_references_are_computed_once_until_an_image_changes(main, submissions, capsys):
     assert main([]) == 0
     kept = submissions / "val/blurry/scores.json"
     before = kept.stat().st_mtime_ns
@@ -108,7 +114,7 @@ def test_references_are_computed_once_until_an_image_changes(submissions, capsys
     assert kept.stat().st_mtime_ns != before
 
 
-def test_all_scores_what_is_out_of_date_and_leaves_test_alone(submissions, capsys):
+def test_all_scores_what_is_out_of_date_and_leaves_test_alone(main, submissions, capsys):
     assert main(["--all"]) == 0
     output = capsys.readouterr().out
     assert all(f"mini/val/{name}: 4 images" in output for name in ("old", "new", "blurry"))
@@ -116,7 +122,7 @@ def test_all_scores_what_is_out_of_date_and_leaves_test_alone(submissions, capsy
     assert "3 of 3 runs had current scores" in capsys.readouterr().out
 
 
-def test_all_goes_on_after_a_run_that_cannot_be_scored(submissions, capsys):
+def test_all_goes_on_after_a_run_that_cannot_be_scored(main, submissions, capsys):
     (submissions / "val/old/zigzag_00000.png").unlink()
     assert main(["--all"]) == 1
     captured = capsys.readouterr()
@@ -124,7 +130,7 @@ def test_all_goes_on_after_a_run_that_cannot_be_scored(submissions, capsys):
     assert "1 of 3 runs not scored" in captured.err and "zigzag_00000.png" in captured.err
 
 
-def test_a_broken_reference_does_not_cost_the_score(submissions, capsys):
+def test_a_broken_reference_does_not_cost_the_score(main, submissions, capsys):
     (submissions / "val/blurry/zigzag_00000.png").unlink()
     assert main([]) == 0
     captured = capsys.readouterr()
@@ -132,7 +138,7 @@ def test_a_broken_reference_does_not_cost_the_score(submissions, capsys):
     assert "gain over blurry" not in captured.out and "mini/val/new" in captured.out
 
 
-def test_another_frameworks_folder(folders, tmp_path, capsys):
+def test_another_frameworks_folder(main, folders, tmp_path, capsys):
     predictions, sharp = folders
     assert main([str(predictions)]) == 1
     assert "give --sharp DIR, or --data ROOT --split val" in capsys.readouterr().err
@@ -146,7 +152,7 @@ def test_another_frameworks_folder(folders, tmp_path, capsys):
     assert by_sharp.run == by_data.run == "my_method" and by_sharp.means == by_data.means
 
 
-def test_a_test_split_has_no_sharp_images(submissions, capsys):
+def test_a_test_split_has_no_sharp_images(main, submissions, capsys):
     assert main([str(submissions / "test/new")]) == 1
     error = capsys.readouterr().err
     assert "data/test/sharp" in error and "withheld: upload the zip" in error
@@ -154,15 +160,14 @@ def test_a_test_split_has_no_sharp_images(submissions, capsys):
     assert "withheld: upload the zip" in capsys.readouterr().err
 
 
-def test_only_test_predictions(submissions, capsys):
+def test_only_test_predictions(main, submissions, capsys):
     shutil.rmtree(submissions / "val")
     for arguments in ([], ["--all"]):
         assert main(arguments) == 1
         assert "withheld: upload the zip" in capsys.readouterr().err
 
 
-def test_nothing_predicted_yet(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path)
+def test_nothing_predicted_yet(main, capsys):
     assert main([]) == 1
     assert "nothing predicted yet; run bash run.sh predict" in capsys.readouterr().err
 
@@ -178,6 +183,6 @@ def test_nothing_predicted_yet(tmp_path, monkeypatch, capsys):
         (["--sharpp", "x"], 2, "--sharp"),
     ],
 )
-def test_wrong_arguments(submissions, capsys, arguments, code, message):
+def test_wrong_arguments(main, submissions, capsys, arguments, code, message):
     assert main(arguments) == code
     assert message in capsys.readouterr().err

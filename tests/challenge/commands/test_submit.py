@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import zipfile
 from collections.abc import Callable
@@ -11,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from challenge import runs as run_record
-from challenge.commands import submit
+from challenge.commands import submit as submit_verb
 from challenge.runs import RunRecord, save_record
 
+Main = Callable[[list[str]], int]
 Parse = Callable[[str], tuple[float, int, int, str]]
 FRAMES = ("logo_a_00012", "logo_a_00024", "zigzag_00012")
 NAMES = [f"{frame}.png" for frame in FRAMES]
@@ -27,12 +28,18 @@ def png(width: int = WIDTH, height: int = HEIGHT, channels: int = 3) -> bytes:
 
 
 @pytest.fixture
-def submissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
+def submissions(tmp_path: Path) -> Path:
     return tmp_path / "submissions"
 
 
+@pytest.fixture
+def main(submissions: Path) -> Main:
+    """The command line, its runs in a folder of the test's own."""
+    return functools.partial(submit_verb.main, submissions=submissions)
+
+
 def test_without_an_argument_the_latest_run_is_packed(
+    main: Main,
     server_parse: Parse,
     folder: Path,
     submissions: Path,
@@ -42,7 +49,7 @@ def test_without_an_argument_the_latest_run_is_packed(
         other = folder.parent / name
         other.mkdir()
         save_record(other, RunRecord(name, created=created, reference=reference))
-    assert submit.main([]) == 0
+    assert main([]) == 0
     output = capsys.readouterr().out
     assert str(folder.with_name("mine.zip")) in output
     assert "development phase" in output and "SHA-256" in output and "next:" in output
@@ -53,7 +60,7 @@ def test_without_an_argument_the_latest_run_is_packed(
 
 
 def test_both_splits_of_the_latest_run_or_none(
-    folder: Path, data: Path, submissions: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, folder: Path, data: Path, submissions: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (data / "val").rename(data / "test")
     test_folder = submissions / "mini" / "test" / "mine"
@@ -65,40 +72,42 @@ def test_both_splits_of_the_latest_run_or_none(
     folder.mkdir()
     (folder / "run.json").write_text(json.dumps(record | {"split": "val"}))
     (test_folder / "run.json").write_text(json.dumps(record | {"split": "test"}))
-    assert submit.main([]) == 1  # val holds nothing yet
+    assert main([]) == 1  # val holds nothing yet
     assert "nothing was written" in capsys.readouterr().err
     assert list(submissions.rglob("*.zip")) == []
     (folder / NAMES[0]).write_bytes(png())
-    assert submit.main([]) == 0
+    assert main([]) == 0
     output = capsys.readouterr().out
     assert "development phase" in output and "final (test) phase" in output
     assert len(list(submissions.rglob("*.zip"))) == 2
 
 
-def test_options_stand_above_the_record(server_parse: Parse, folder: Path, tmp_path: Path) -> None:
+def test_options_stand_above_the_record(
+    main: Main, server_parse: Parse, folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out.zip"
     options = ["--runtime", "2.5", "--device", "NVIDIA H100", "--extra-data", "--description", "z"]
-    assert submit.main([str(folder), "--out", str(out), *options]) == 0
+    assert main([str(folder), "--out", str(out), *options]) == 0
     with zipfile.ZipFile(out) as archive:
         assert server_parse(archive.read("readme.txt").decode()) == (2.5, 0, 1, "z")
 
 
 def test_a_run_json_by_hand_is_told_what_it_lacks(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "run.json").write_text('{"name": "mine"}')
-    assert submit.main([str(folder)]) == 1
+    assert main([str(folder)]) == 1
     error = capsys.readouterr().err
     assert "--runtime" in error and "--device" in error and "names were not compared" in error
 
 
 def test_wrong_types_in_a_run_json_by_hand_are_findings(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = json.loads((folder / "run.json").read_text())
     wrong = {"extra_data": "yes", "device": 0, "runtime_per_image_s": "fast", "description": None}
     (folder / "run.json").write_text(json.dumps(record | wrong))
-    assert submit.main([str(folder)]) == 1
+    assert main([str(folder)]) == 1
     error = capsys.readouterr().err
     for words in ("extra_data: 'yes'", "device: 0", "'fast'"):
         assert words in error
@@ -106,41 +115,41 @@ def test_wrong_types_in_a_run_json_by_hand_are_findings(
 
 
 def test_a_folder_without_run_json_is_checked_all_the_same(
-    folder: Path, data: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, folder: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "run.json").unlink()
     (folder / NAMES[0]).unlink()
-    assert submit.main([str(folder), "--data", str(data)]) == 1
+    assert main([str(folder), "--data", str(data)]) == 1
     error = capsys.readouterr().err
     assert "run.json" in error and f"{NAMES[0]}: expected a prediction" in error
 
 
 def test_a_reference_row_is_never_submitted(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_record(folder, RunRecord("blurry", reference=True))
-    assert submit.main([str(folder)]) == 1
+    assert main([str(folder)]) == 1
     assert "reference row" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "submissions/mini/val/mine/run.json"])
 def test_what_is_no_folder(
-    folder: Path, tmp_path: Path, missing: str, capsys: pytest.CaptureFixture[str]
+    main: Main, folder: Path, tmp_path: Path, missing: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert submit.main([str(tmp_path / missing)]) == 1
+    assert main([str(tmp_path / missing)]) == 1
     assert "expected a folder of predictions" in capsys.readouterr().err
 
 
-def test_faults_leave_the_old_zip_alone(folder: Path) -> None:
-    assert submit.main([str(folder)]) == 0
+def test_faults_leave_the_old_zip_alone(main: Main, folder: Path) -> None:
+    assert main([str(folder)]) == 0
     before = folder.with_name("mine.zip").read_bytes()
     (folder / NAMES[0]).write_bytes(png(channels=4))
-    assert submit.main([str(folder)]) == 1
+    assert main([str(folder)]) == 1
     assert folder.with_name("mine.zip").read_bytes() == before
 
 
 def test_the_zip_cannot_go_into_its_own_folder(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert submit.main([str(folder), "--out", str(folder / "x.zip")]) == 1
+    assert main([str(folder), "--out", str(folder / "x.zip")]) == 1
     assert "outside the folder" in capsys.readouterr().err

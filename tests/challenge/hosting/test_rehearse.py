@@ -20,12 +20,14 @@ from PIL import Image
 from challenge import REPOSITORY
 from challenge.commands import rehearse
 from challenge.commands.rehearse import Rehearsal, run_once
+from challenge.findings import Finding
 from challenge.hosting import platforms
 from challenge.hosting.packed import imported_files, scoring_program
 from challenge.runs import RunRecord
 from challenge.scoring.score import score_folder
 
 Files = list[tuple[str, bytes]]
+Refused = Callable[[Rehearsal], list[Finding]]
 
 
 def test_both_platforms_give_the_local_floats(
@@ -148,6 +150,7 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_zip_ends_with_a_page(
+    refused: Refused,
     plan: Rehearsal,
     make_zip: Callable[[Files], Path],
     files: Files,
@@ -158,8 +161,8 @@ def test_a_bad_zip_ends_with_a_page(
     change, said = BAD[name]
     bad = replace(plan, zipped=make_zip(change(files)))
     run = tmp_path / "run"
-    refused = platforms.zip_findings(bad.zipped, bad.expected)
-    outcome = run_once(bad, refused, "codabench", run, isolated_python, tmp_path / "kept")
+    findings = refused(bad)
+    outcome = run_once(bad, findings, "codabench", run, isolated_python, tmp_path / "kept")
     assert outcome.code == 1 and outcome.row is None
     kept = tmp_path / "kept" / "codabench"
     html = (kept / "detailed_results.html").read_text(encoding="ascii")
@@ -170,19 +173,19 @@ def test_a_bad_zip_ends_with_a_page(
 
 
 def test_a_zip_too_large_for_the_platform_ends_with_a_page(
-    plan: Rehearsal, isolated_python: Path, tmp_path: Path
+    refused: Refused, plan: Rehearsal, isolated_python: Path, tmp_path: Path
 ) -> None:
     tight = replace(plan, expected=replace(plan.expected, zip_limit_mb=0.001))
-    refused = platforms.zip_findings(tight.zipped, tight.expected)
+    findings = refused(tight)
     kept = tmp_path / "kept"
-    outcome = run_once(tight, refused, "codalab", tmp_path / "run", isolated_python, kept)
+    outcome = run_once(tight, findings, "codalab", tmp_path / "run", isolated_python, kept)
     html = (kept / "codalab" / "detailed_results.html").read_text()
     assert outcome.code == 1 and "at most 0.001 MB" in html
 
 
 @pytest.mark.parametrize("damage", ["not a zip", "cut off", "encrypted", "wrong checksum"])
 def test_a_zip_that_cannot_be_unpacked_ends_with_a_page(
-    plan: Rehearsal, isolated_python: Path, tmp_path: Path, damage: str
+    refused: Refused, plan: Rehearsal, isolated_python: Path, tmp_path: Path, damage: str
 ) -> None:
     data = bytearray(plan.zipped.read_bytes())
     if damage == "not a zip":
@@ -195,9 +198,9 @@ def test_a_zip_that_cannot_be_unpacked_ends_with_a_page(
         place = data.index(b"PK\x01\x02") + 16
         data[place : place + 4] = struct.pack("<I", 1)
     plan.zipped.write_bytes(data)
-    refused = platforms.zip_findings(plan.zipped, plan.expected)
+    findings = refused(plan)
     kept = tmp_path / "kept"
-    outcome = run_once(plan, refused, "codalab", tmp_path / "run", isolated_python, kept)
+    outcome = run_once(plan, findings, "codalab", tmp_path / "run", isolated_python, kept)
     html = (tmp_path / "kept" / "codalab" / "detailed_results.html").read_text()
     assert outcome.code == 1 and "Not scored" in html
 

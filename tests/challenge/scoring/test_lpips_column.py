@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from challenge import runs as run_record
-from challenge.commands.score import main
+from challenge.commands import score as score_verb
 from challenge.errors import DataError
 from challenge.images import read_png, write_png
 from challenge.metrics.lpips import score_lpips
@@ -24,14 +24,20 @@ from challenge.scoring.results import load_scores
 from challenge.scoring.score import score_folder
 
 FRAMES = ("night_run_00000", "night_run_00012", "zigzag_00000")
+Main = Callable[[list[str]], int]
 RECORD = RunRecord("my_method", challenge="mini", split="val")
+
+
+@pytest.fixture
+def main(tmp_path: Path) -> Main:
+    """The command line, its runs in a folder of the test's own."""
+    return functools.partial(score_verb.main, submissions=tmp_path / "submissions")
 
 
 @pytest.fixture
 def runs(tmp_path: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`mine` and the reference `blurry` of three frames of 48x40 (width x height); no weights."""
     monkeypatch.setenv("COLUMNS", "140")
-    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
     random = np.random.default_rng(0)
     val = tmp_path / "submissions" / "mini" / "val"
     for index, frame in enumerate(FRAMES):
@@ -62,7 +68,7 @@ def score_of(runs: Path, frame: str) -> float:
 
 
 def test_with_weights_there_is_a_column(
-    runs: Path, weights: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+    main: Main, runs: Path, weights: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights("alex")
     assert main([]) == 0
@@ -88,7 +94,7 @@ def test_with_weights_there_is_a_column(
 
 
 def test_without_weights_the_column_says_why_and_the_rest_works(
-    runs: Path, no_weights: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, runs: Path, no_weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([]) == 0
     output = capsys.readouterr().out
@@ -101,7 +107,7 @@ def test_without_weights_the_column_says_why_and_the_rest_works(
 
 
 def test_asked_for_by_name_without_weights_is_an_error(
-    runs: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--all", "--lpips", "vgg"]) == 1
     assert capsys.readouterr().err.startswith("error: LPIPS needs weights")  # once, not per run
@@ -113,6 +119,7 @@ def test_asked_for_by_name_without_weights_is_an_error(
 
 
 def test_none_leaves_it_out(
+    main: Main,
     runs: Path,
     weights: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -125,7 +132,7 @@ def test_none_leaves_it_out(
 
 
 def test_scores_without_lpips_are_completed_once_there_are_weights(
-    runs: Path, weights: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+    main: Main, runs: Path, weights: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--all"]) == 0
     weights("alex")
@@ -193,7 +200,7 @@ def test_images_too_small_for_the_network_are_named(
 
 
 def test_damaged_weights_are_said_to_be(
-    runs: Path, weights: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+    main: Main, runs: Path, weights: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = weights("alex")
     path.write_bytes(path.read_bytes()[:-1000])

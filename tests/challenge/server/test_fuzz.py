@@ -7,16 +7,19 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from challenge.commands.rehearse import Rehearsal
 from challenge.errors import SubmissionError
+from challenge.findings import Finding
 from challenge.hosting import platforms
 from challenge.hosting.packed import scoring_program
 from challenge.server import program
 
+Refused = Callable[[Rehearsal], list[Finding]]
 ROOT = Path(__file__).resolve().parents[3]
 ROUNDS = 60
 PEAK_OF_ONE_SCORING = """
@@ -126,7 +129,11 @@ def test_small_chunks_that_unpack_to_much_do_not_fill_the_memory(
 
 
 def test_damaged_zips(
-    plan: Rehearsal, files: list[tuple[str, bytes]], tmp_path: Path, settings: Path
+    refused: Refused,
+    plan: Rehearsal,
+    files: list[tuple[str, bytes]],
+    tmp_path: Path,
+    settings: Path,
 ) -> None:
     """The zip's own bytes, or a name and a file in a sound one: refused, or left to the program."""
     chance = random.Random("server zips")
@@ -143,8 +150,8 @@ def test_damaged_zips(
             with zipfile.ZipFile(plan.zipped, "w") as archive:
                 for each in [(name, mangled(content, chance)), *files[1:]]:
                     archive.writestr(*each)
-        if refused := platforms.zip_findings(plan.zipped, plan.expected):
-            platforms.refuse(refused, "T", run / "output")
+        if findings := refused(plan):
+            platforms.refuse(findings, "T", run / "output")
             assert "Not scored" in (run / "output" / "detailed_results.html").read_text()
             ends["refused"] += 1
             continue
@@ -164,14 +171,14 @@ def test_damaged_zips(
     ["../out.png", "/abs.png", "a/../../out.png", "..\\out.png", "C:\\out.png", "a\x00b", ""],
 )
 def test_names_that_lead_outside_write_nothing_there(
-    plan: Rehearsal, tmp_path: Path, name: str
+    refused: Refused, plan: Rehearsal, tmp_path: Path, name: str
 ) -> None:
     with zipfile.ZipFile(plan.zipped, "a") as archive:
         archive.writestr(zipfile.ZipInfo(name or "/"), b"x")
     run = tmp_path / "run"
     platforms.lay_out(run, {}, plan.sharp)
     before = {path for path in tmp_path.rglob("*")}
-    if not platforms.zip_findings(plan.zipped, plan.expected):
+    if not refused(plan):
         platforms.unpack(plan.zipped, run / "input" / "res")
     new = {path for path in tmp_path.rglob("*")} - before
     allowed = (run / "input" / "res", run / "output")
@@ -179,13 +186,15 @@ def test_names_that_lead_outside_write_nothing_there(
     assert not Path("/abs.png").exists()
 
 
-def test_a_zip_that_lies_about_a_size_is_stopped(plan: Rehearsal, tmp_path: Path) -> None:
+def test_a_zip_that_lies_about_a_size_is_stopped(
+    refused: Refused, plan: Rehearsal, tmp_path: Path
+) -> None:
     data = bytearray(plan.zipped.read_bytes())
     place = data.index(b"PK\x01\x02") + 24
     data[place : place + 4] = (100).to_bytes(4, "little")
     plan.zipped.write_bytes(data)
     run = tmp_path / "run"
     platforms.lay_out(run, {}, plan.sharp)
-    refused = platforms.zip_findings(plan.zipped, plan.expected)
-    outcome = platforms.refuse(refused, "T", run / "output")
+    findings = refused(plan)
+    outcome = platforms.refuse(findings, "T", run / "output")
     assert outcome.code == 1 and "park_00000.png" in outcome.log

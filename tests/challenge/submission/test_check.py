@@ -18,10 +18,10 @@ from challenge.submission import (
     Finding,
     Readme,
     check_submission,
-    expected_submission,
     listing,
     write_readme,
 )
+from challenge.submission.candidate import expected_submission
 from challenge.submission.png import inspect_png
 
 TEMPLATE = Rules().readme

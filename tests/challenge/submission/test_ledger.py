@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from challenge import runs as run_record
 from challenge.commands import ledger as ledger_verb
 from challenge.commands import submit
 from challenge.errors import ConfigError, SubmissionError
 from challenge.images import read_png, write_png
-from challenge.runs import RunRecord, save_record
+from challenge.runs import SUBMISSIONS, RunRecord, save_record
 from challenge.scoring.score import score_folder
 from challenge.submission.ledger import (
     COLUMNS,
@@ -139,9 +138,8 @@ def test_what_is_no_ledger(tmp_path: Path, text: str) -> None:
 
 
 @pytest.fixture
-def run(highrev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run(highrev: Path, tmp_path: Path) -> Path:
     """The blurry frames of val as a run of its own, scored."""
-    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
     folder = tmp_path / "submissions" / "tiny" / "val" / "mine"
     folder.mkdir(parents=True)
     for path in (highrev / "val" / "blur").glob("*.png"):
@@ -156,7 +154,7 @@ def run(highrev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_packing_writes_the_row_and_the_server_says_the_rest(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert submit.main([str(run)]) == 0
+    assert submit.main([str(run)], run.parents[2]) == 0
     (row,) = read_ledger(tmp_path / "submissions" / "ledger.csv")
     assert (row.run, row.challenge, row.split, row.phase) == (
         "mine",
@@ -166,30 +164,35 @@ def test_packing_writes_the_row_and_the_server_says_the_rest(
     )
     assert row.zip == str(run.with_name("mine.zip"))
     assert row.local_psnr is not None and row.local_ssim is not None
-    assert ledger_verb.main([str(run), "--psnr", f"{row.local_psnr + 2:.6f}", "--ssim", "1"]) == 0
+    assert (
+        ledger_verb.main(
+            [str(run), "--psnr", f"{row.local_psnr + 2:.6f}", "--ssim", "1"], run.parents[2]
+        )
+        == 0
+    )
     assert "Y alone" in capsys.readouterr().out
-    assert ledger_verb.main([]) == 0
+    assert ledger_verb.main([], run.parents[2]) == 0
     assert "+2.0000" in capsys.readouterr().out
-    assert submit.main([str(run)]) == 0
+    assert submit.main([str(run)], run.parents[2]) == 0
     assert len(read_ledger(tmp_path / "submissions" / "ledger.csv")) == 1
 
 
 def test_a_score_of_other_images_is_not_written_down(run: Path, tmp_path: Path) -> None:
     path = next(run.glob("*.png"))
     write_png(path, 255 - read_png(path))
-    assert submit.main([str(run)]) == 0
+    assert submit.main([str(run)], run.parents[2]) == 0
     (row,) = read_ledger(tmp_path / "submissions" / "ledger.csv")
     assert (row.local_psnr, row.profile) == (None, "")
 
 
 def test_a_run_elsewhere_is_in_the_kits_own_ledger(run: Path, tmp_path: Path) -> None:
-    assert ledger_path(run) == tmp_path / "submissions" / "ledger.csv"
-    assert ledger_path(tmp_path / "mine") == run_record.SUBMISSIONS / "ledger.csv"
+    assert ledger_path(run, SUBMISSIONS) == tmp_path / "submissions" / "ledger.csv"
+    assert ledger_path(tmp_path / "mine", SUBMISSIONS) == SUBMISSIONS / "ledger.csv"
 
 
 def test_the_command_line_without_a_ledger(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ledger_verb.main([]) == 0
+    assert ledger_verb.main([], run.parents[2]) == 0
     assert "nothing was packed yet" in capsys.readouterr().out
-    assert ledger_verb.main(["mine", "--psnr", "30"]) == 1
-    assert ledger_verb.main(["--psnr", "30"]) == 1
+    assert ledger_verb.main(["mine", "--psnr", "30"], run.parents[2]) == 1
+    assert ledger_verb.main(["--psnr", "30"], run.parents[2]) == 1
     assert "Name the run" in capsys.readouterr().err

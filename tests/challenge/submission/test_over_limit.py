@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from challenge import runs as run_record
 from challenge.commands import submit
 from challenge.images import read_png, write_png
 from challenge.runs import RunRecord, save_record
@@ -21,8 +20,7 @@ HEIGHT, WIDTH = 96, 128
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "submissions")
+def run(tmp_path: Path) -> Path:
     folder = tmp_path / "submissions" / "big" / "val" / "mine"
     for number in range(4):
         coarse = np.random.default_rng(number).integers(0, 255, (6, 8, 3)).astype(np.uint8)
@@ -46,7 +44,7 @@ def reached(folder: Path, level: int) -> int:
 
 def test_below_the_limit_the_files_go_in_as_they_are(run: Path, tmp_path: Path) -> None:
     limit(tmp_path, zip_size(run) + 1000)
-    assert submit.main([str(run)]) == 0
+    assert submit.main([str(run)], run.parents[2]) == 0
     with zipfile.ZipFile(run.with_name("mine.zip")) as archive:
         assert archive.read("a_00000.png") == (run / "a_00000.png").read_bytes()
 
@@ -57,7 +55,7 @@ def test_over_the_limit_the_pngs_get_smaller_and_stay_equal(
     limit(tmp_path, reached(run, 6) + 1500)
     assert zip_size(run) > reached(run, 6) + 1500  # else nothing would have to be done
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    assert submit.main([str(run)]) == 0
+    assert submit.main([str(run)], run.parents[2]) == 0
     assert "smaller than the folder, pixels equal" in capsys.readouterr().out
     with zipfile.ZipFile(run.with_name("mine.zip")) as archive:
         for path in run.glob("*.png"):
@@ -70,7 +68,7 @@ def test_still_too_large_it_is_written_and_refused_with_the_figures(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     limit(tmp_path, 1000)
-    assert submit.main([str(run)]) == 1
+    assert submit.main([str(run)], run.parents[2]) == 1
     captured = capsys.readouterr()
     path = run.with_name("mine.zip")
     over = (path.stat().st_size - 1000) / 1e6

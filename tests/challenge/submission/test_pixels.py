@@ -11,7 +11,7 @@ import pytest
 
 from challenge.images import write_png
 from challenge.submission import Expected, Finding, open_entries
-from challenge.submission.pixels import check_pixels
+from challenge.submission.pixels import PixelCheck
 
 FRAMES = 6
 HEIGHT, WIDTH = 96, 128
@@ -43,7 +43,12 @@ def rounded(sharp: Image) -> Image:
 
 def warnings(folder: Path, expected: Expected) -> list[Finding]:
     with open_entries(folder) as entries:
-        return check_pixels([entry for entry in entries if entry.name.endswith(".png")], expected)
+        images = [entry for entry in entries if entry.name.endswith(".png")]
+        pixels = PixelCheck(images, expected)
+        for entry in images:
+            with entry.open() as stream:
+                pixels.look(entry, stream.read())
+        return pixels.findings()
 
 
 @pytest.fixture

@@ -1,0 +1,257 @@
+"""What is looked at before it is sent: a folder of predictions or a zip, opened once.
+
+Reads YAML rules, and so needs more than Python's own library: the server's checks do without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from challenge import REPOSITORY
+from challenge.datasets.layout import SPLITS, blurry_folder
+from challenge.errors import ConfigError, SubmissionError
+from challenge.files import kit_path, list_pngs
+from challenge.findings import Finding
+from challenge.rules import RULES_FOLDER, Rules, load_rules
+from challenge.runs import RUN_FILE, RunRecord, check_record
+from challenge.submission.check import Look, Progress, check_opened
+from challenge.submission.entries import Entry, open_entries
+from challenge.submission.expected import Expected
+from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
+from challenge.submission.png import inspect_png
+from challenge.submission.readme import Readme
+
+ENOUGH = 0.5  # of the names must be those of a split for it to be the one that is meant
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; None: as the run's record says, or as its names let one guess."""
+
+    data: Path | None = None  # folder with {train,val,test}/
+    split: str | None = None
+    rules: Path | None = None  # YAML file of the rules, or the name of one
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A folder or zip, and all that is known about it.
+
+    Attributes:
+        entries: everything in it; they can be opened while the candidate is open.
+        record: of the run; an empty one if there is none.
+        data_root, split: what it is compared with; None where nothing says so.
+        expected: names, sizes and count that are asked for.
+        findings: about the record, about the data to compare with, about a zip that cannot be read.
+        unreadable: why there are no entries.
+        notes: what was guessed, for people.
+    """
+
+    path: Path
+    entries: Sequence[Entry]
+    record: RunRecord
+    rules: Rules
+    data_root: Path | None
+    split: str | None
+    expected: Expected
+    findings: tuple[Finding, ...] = ()
+    unreadable: Finding | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def zipped(self) -> bool:
+        """Whether it is a zip, and not a folder."""
+        return not self.path.is_dir()
+
+    @property
+    def images(self) -> list[Entry]:
+        """The PNGs, those in wrapping folders too."""
+        return part_entries(self.entries, self.zipped)[0]
+
+
+@contextlib.contextmanager
+def open_candidate(path: Path, options: Options) -> Iterator[Candidate]:
+    """Open a folder or zip, and find what it is to be compared with.
+
+    Options count first, then the run's record, then the place `submissions/<challenge>/<split>/`,
+    then guesses from the names of the PNGs.
+
+    Raises:
+        ConfigError: `options.data` is no folder, it has no such split, or the rules cannot be read.
+    """
+    record, doubts = record_of(path)
+    with contextlib.ExitStack() as stack:
+        entries: Sequence[Entry] = ()
+        unreadable = None
+        try:
+            entries = stack.enter_context(open_entries(path))
+        except SubmissionError as error:
+            what = "a folder of PNGs, or a zip"
+            unreadable = Finding("zip", path.name, what, error.summary, MAKE_AGAIN)
+        rules = rules_of(options.rules, record, path)
+        images = part_entries(entries, not path.is_dir())[0]
+        names = frozenset(base_name(entry.name) for entry in images)
+        root, split, notes = _find_data(path, record, names, options, rules)
+        expected, about = expected_submission(rules, root, split)
+        findings = (*doubts, *about)
+        yield Candidate(
+            path, entries, record, rules, root, split, expected, findings, unreadable, notes
+        )
+
+
+def check_candidate(
+    candidate: Candidate, progress: Progress = iter, look: Look | None = None
+) -> list[Finding]:
+    """Check layout, names and every PNG, `readme.txt` and the size of a zip.
+
+    Args:
+        candidate: an open one.
+        progress: goes through the PNGs, and may show how far it is.
+        look: is given each PNG in which nothing was found, with its bytes.
+    """
+    if candidate.unreadable:
+        return [candidate.unreadable]
+    return check_opened(candidate.path, candidate.entries, candidate.expected, progress, look)
+
+
+def expected_submission(
+    rules: Rules, data_root: Path | None, split: str | None
+) -> tuple[Expected, list[Finding]]:
+    """Put together what is expected, and what is doubtful about that.
+
+    Names and sizes are those of the input frames; without them only the rules' count is
+    known. A data folder with another number of frames than the rules ask for is an error: the
+    server would miss images.
+    """
+    frames = rules.frames.get(split) if split else None
+    size = (rules.width, rules.height) if rules.width and rules.height else None
+    inputs = blurry_folder(data_root, split) if data_root and split else None
+    if inputs is None or not inputs.is_dir():
+        where = str(inputs) if inputs else "not known: no data folder, or no split"
+        doubt = Finding(
+            "names",
+            f"{where}",
+            "the input frames, to compare the names with",
+            "no folder",
+            "the names were not compared: give --data ROOT --split SPLIT",
+            "warning",
+        )
+        known = Expected(rules.readme, None, frames, size, zip_limit_mb=rules.zip_limit_mb)
+        return known, [doubt]
+    paths = list_pngs(inputs)
+    sizes = {} if size else {path.name: found for path in paths if (found := _size(path))}
+    known = Expected(
+        readme=rules.readme,
+        names=frozenset(path.name for path in paths),
+        frames=len(paths),
+        size=size,
+        sizes=sizes,
+        source=str(inputs),
+        zip_limit_mb=rules.zip_limit_mb,
+        inputs=inputs,
+    )
+    if paths and frames in (None, len(paths)):
+        return known, []
+    fix = "complete the data, or name the right --data, --split and --rules"
+    asked = f"{frames} input frames" if frames is not None else "input frames"
+    return known, [Finding("data", str(inputs), asked, f"{len(paths)}", fix)]
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    with open(path, "rb") as stream:
+        png = inspect_png(stream, header_only=True)
+    return None if png.fault else (png.width, png.height)
+
+
+def _find_data(
+    path: Path, record: RunRecord, names: frozenset[str], options: Options, rules: Rules
+) -> tuple[Path | None, str | None, tuple[str, ...]]:
+    """Find the data folder and the split to compare with; and say what was guessed."""
+    notes = []
+    root = options.data or (kit_path(record.data_root) if record.data_root else None)
+    if options.data and not options.data.is_dir():
+        raise ConfigError(f"--data {options.data}: no such folder")
+    own = REPOSITORY / "data" / (rules.name or "-")
+    if (root is None or not root.is_dir()) and own.is_dir():
+        root = own
+        notes.append(f"no data folder was named: compared with {own}")
+    split = options.split or record.split or split_in_path(path)
+    if split is None:
+        split = guess_split(names, root, rules)
+        notes += [f"no split was named: by names or count it is {split}"] * (split is not None)
+    if options.data and options.split:
+        inputs = blurry_folder(options.data, options.split)
+        if not inputs.is_dir():
+            raise ConfigError(f"--split {options.split}: {inputs} is no folder")
+    return root, split, tuple(notes)
+
+
+def guess_split(names: frozenset[str], root: Path | None, rules: Rules) -> str | None:
+    """The split whose input frames are called so; else the one that has as many frames."""
+    best, share = None, 0.0
+    for split in SPLITS:
+        inputs = {path.name for path in list_pngs(blurry_folder(root, split))} if root else set()
+        if len(inputs & names) / max(len(names), 1) > share:
+            best, share = split, len(inputs & names) / len(names)
+    if share >= ENOUGH:
+        return best
+    counts = [split for split, frames in rules.frames.items() if frames == len(names)]
+    return counts[0] if len(counts) == 1 else None
+
+
+def record_of(path: Path) -> tuple[RunRecord, list[Finding]]:
+    """The record of a folder, or of the folder that lies beside a zip under the same name.
+
+    Without a readable one an empty record, and for a folder a finding.
+    """
+    folder = path if path.is_dir() else path.with_suffix("")
+    if not path.is_dir() and not (folder / RUN_FILE).is_file():
+        return RunRecord(folder.name), []
+    try:
+        return check_record(folder)
+    except SubmissionError as error:
+        example = '{"name": "my_method", "runtime_per_image_s": 0.31, "device": "cpu"}'
+        fix = f"write one such as {example}"
+        expected = "the run's record"
+        finding = Finding("record", RUN_FILE, expected, f"{error}", fix)
+        return RunRecord(folder.name), [finding]
+
+
+def rules_of(path: Path | None, record: RunRecord, submission: Path) -> Rules:
+    """The rules of the command line, else of the record, else those called like its challenge."""
+    if path:
+        return load_rules(path)
+    if record.rules:
+        return load_rules(record.rules)
+    parents = submission.resolve().parents
+    in_path = parents[1].name if len(parents) > 1 and split_in_path(submission) else "own"
+    own = RULES_FOLDER / f"{record.challenge or in_path}.yml"
+    return load_rules(own if own.is_file() else RULES_FOLDER / "own.yml")
+
+
+def split_in_path(folder: Path) -> str | None:
+    """The split, from `submissions/<challenge>/<split>/<run>`."""
+    name = folder.resolve().parent.name
+    return name if name in SPLITS else None
+
+
+def readme_of(record: RunRecord) -> tuple[Readme, list[Finding]]:
+    """What readme.txt says; values that the record lacks are findings."""
+    findings = []
+    runtime = record.runtime_per_image_s
+    seconds = math.nan if runtime is None else float(runtime)
+    if not seconds >= 0:
+        found = "none" if runtime is None else repr(runtime)
+        fix = "measure it and give make_submission --runtime SECONDS"
+        expected = "a runtime per image in seconds"
+        findings.append(Finding("record", RUN_FILE, expected, found, fix))
+    if not record.device:
+        fix = "give make_submission --device cpu, or --device with the GPU's name"
+        expected = "the device that the runtime was measured on"
+        findings.append(Finding("record", RUN_FILE, expected, "none", fix))
+    cpu = int((record.device or "").lower().startswith("cpu"))
+    return Readme(seconds, cpu, int(record.extra_data), record.description), findings
