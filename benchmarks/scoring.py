@@ -41,15 +41,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from challenge import cli
 from challenge.images import read_png, write_png
-from challenge.metrics import variants as metrics
-from challenge.metrics.profiles import PROFILES, score_pair
+from challenge.metrics.profiles import METRICS, PROFILES, score_pair
 from challenge.runs import RunRecord
 from challenge.scoring.pairs import cores
 from challenge.scoring.score import score_folder
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 KIBIBYTES = 1024
-NUMPY_ALONE = "ours, NumPy alone"
 
 
 def image_pair(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,10 +122,8 @@ def measure(
     source: str, name: str, height: int, width: int, published: Path | None
 ) -> tuple[float, float, float]:
     """(value, seconds, growth of the peak memory in MiB) of one metric, in a fresh process."""
-    if source.startswith("ours"):
-        metric: Metric = getattr(metrics, name)
-        if source == NUMPY_ALONE:
-            sys.modules.pop("cv2", None)
+    if source == "ours":
+        metric: Metric = METRICS[name.partition("_")[0]][name]
     elif source == "scikit-image":
         metric = library_metrics()[name]
     else:
@@ -168,7 +164,7 @@ def compare_metrics(height: int, width: int, published: Path | None) -> None:
     print("| metric | implementation | value | ms | MiB | times as fast |")
     print("|---|---|---|---|---|---|")
     context = multiprocessing.get_context("spawn")
-    others = {NUMPY_ALONE: ["psnr"], "scikit-image": list(library_metrics())}
+    others = {"scikit-image": list(library_metrics())}
     if published is not None:
         others["published"] = ["psnr", "ssim_3d"]
     for name in ("psnr", "ssim_3d", "ssim_gaussian", "psnr_luma", "ssim_luma"):

@@ -32,7 +32,7 @@ def make_bundle(
         Path | None, typer.Argument(metavar="RULES", help="configs/challenge/x.yml, or x.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder with SPLIT/sharp/*.png of every phase.")
+        Path | None, typer.Option(help="ROOT, with the sharp images of every phase.")
     ] = None,
     platform: Platform = "both",
     split: Annotated[

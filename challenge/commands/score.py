@@ -83,7 +83,7 @@ def score(
         Path | None, typer.Argument(help="PNGs named as the frames. [default: the latest run]")
     ] = None,
     sharp: Annotated[
-        Path | None, typer.Option(help="The sharp images. [default: ROOT/SPLIT/sharp]")
+        Path | None, typer.Option(help="The sharp images. [default: those of ROOT and SPLIT]")
     ] = None,
     data: Data = None,
     split: Split = None,

@@ -12,6 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 
 SPLITS = ("train", "val", "test")
+DESCRIPTION = """\
+{train,val,test}/
+    blur/SEQ_%05d.png          the blurry input
+    sharp/SEQ_%05d.png         the same names; not in test
+    event/SEQ_%05d_%02d.npz    keys x, y, timestamp, polarity, each (N, 1)"""
+"""For people, on a competition's page."""
 
 
 def blurry_folder(root: Path, split: str) -> Path:

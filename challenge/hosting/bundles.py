@@ -29,7 +29,7 @@ def build_bundle(rules: Rules, data: Path, platform: str, path: Path) -> None:
     """Write the bundle of one platform, whole or not at all; same inputs, same bytes.
 
     Args:
-        data: folder with SPLIT/sharp/*.png for the split of every phase.
+        data: folder with the sharp images for the split of every phase.
         platform: a key of CONFIGURATIONS.
 
     Raises:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from challenge.datasets.layout import DESCRIPTION
 from challenge.metrics.profiles import METRICS, Metric, find_profile
 from challenge.rules import Rules
 from challenge.rules.hosting import Hosting, Phase
@@ -126,10 +127,7 @@ def _data(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> st
     return (
         f"<h1>Data</h1>{_table(['Split', 'Images'], counts.items())}"
         f"<p>Images: {sizes} pixels (width x height), 8-bit RGB. Layout:</p><pre>"
-        "{train,val,test}/\n"
-        "    blur/SEQ_%05d.png          the blurry input\n"
-        "    sharp/SEQ_%05d.png         the same names; not in test\n"
-        "    event/SEQ_%05d_%02d.npz    keys x, y, timestamp, polarity, each (N, 1)</pre>"
+        f"{DESCRIPTION}</pre>"
         "<p>x and y are swapped on disk (column = <code>y</code>, row = <code>x</code>), polarity "
         '"darker" is 0 or -1, and the last slice of a frame lies outside its exposure.</p>'
         f"<p>The data comes from {escape(hosting.organiser)}; the starting kit says how to "

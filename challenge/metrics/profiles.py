@@ -17,17 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from challenge.errors import ConfigError
-from challenge.metrics import variants as metrics
-from challenge.metrics import windows as ssim
+from challenge.metrics import images, psnr, ssim, windows
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 METRICS: Mapping[str, Mapping[str, Metric]] = {
-    "psnr": {"psnr": metrics.psnr, "psnr_luma": metrics.psnr_luma},
+    "psnr": {"psnr": psnr.psnr, "psnr_luma": psnr.psnr_luma},
     "ssim": {
-        "ssim_3d": metrics.ssim_3d,
-        "ssim_gaussian": metrics.ssim_gaussian,
-        "ssim_luma": metrics.ssim_luma,
+        "ssim_3d": ssim.ssim_3d,
+        "ssim_gaussian": ssim.ssim_gaussian,
+        "ssim_luma": ssim.ssim_luma,
     },
 }
 """What a profile's `psnr` and `ssim` may be: name -> function of (prediction, sharp)."""
@@ -151,7 +150,7 @@ def score_pair(
 def metrics_sha256() -> str:
     """A hash of the metrics' source: values computed by other code are out of date."""
     digest = hashlib.sha256()
-    for module in (metrics, ssim):
+    for module in (images, psnr, ssim, windows):
         assert module.__file__ is not None
         digest.update(Path(module.__file__).read_bytes())
     return digest.hexdigest()

@@ -15,8 +15,9 @@ import pytest
 
 from challenge.hosting.packed import scoring_program
 from challenge.images import read_png, write_png
-from challenge.metrics import variants as metrics
 from challenge.metrics.profiles import PROFILES, Profile, score_pair
+from challenge.metrics.psnr import psnr_luma
+from challenge.metrics.ssim import ssim_3d
 from challenge.rules import Rules, load_rules
 from challenge.server import program, score
 from challenge.server.program import Settings, leaderboard_row, write_scores
@@ -68,8 +69,8 @@ def test_a_profile_of_the_challenges_own_ranks_on_the_server_too(
         (read_png(unpacked / "res" / path.name), read_png(path))
         for path in sorted((unpacked / "ref").glob("*.png"))
     ]
-    assert scores["PSNR"] == float(np.mean([metrics.psnr_luma(*pair) for pair in pairs]))
-    assert scores["SSIM"] == float(np.mean([metrics.ssim_3d(*pair) for pair in pairs]))
+    assert scores["PSNR"] == float(np.mean([psnr_luma(*pair) for pair in pairs]))
+    assert scores["SSIM"] == float(np.mean([ssim_3d(*pair) for pair in pairs]))
 
 
 def test_the_page_shows_each_image_and_sequence_escaped(
