@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SPLITS = ("train", "val", "test")
+EXPECTED = "expected {train,val,test}/{blur,event}/ (and sharp/ where it is known)"
 
 
 def blurry_folder(root: Path, split: str) -> Path:
@@ -27,3 +28,8 @@ def sharp_folder(root: Path, split: str) -> Path:
 def event_folder(root: Path, split: str) -> Path:
     """Where the raw events of a split are, or would be."""
     return root / split / "event"
+
+
+def grid_folder(voxel_root: Path, split: str) -> Path:
+    """Where the stored voxel grids of a split are, or would be."""
+    return voxel_root / split / "voxel"
