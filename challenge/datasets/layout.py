@@ -16,20 +16,20 @@ EXPECTED = "expected {train,val,test}/{blur,event}/ (and sharp/ where it is know
 
 
 def blurry_folder(root: Path, split: str) -> Path:
-    """Where the input frames of a split are, or would be."""
+    """Name the folder where the input frames of a split are, or would be."""
     return root / split / "blur"
 
 
 def sharp_folder(root: Path, split: str) -> Path:
-    """Where the sharp images of a split are, or would be."""
+    """Name the folder where the sharp images of a split are, or would be."""
     return root / split / "sharp"
 
 
 def event_folder(root: Path, split: str) -> Path:
-    """Where the raw events of a split are, or would be."""
+    """Name the folder where the raw events of a split are, or would be."""
     return root / split / "event"
 
 
 def grid_folder(voxel_root: Path, split: str) -> Path:
-    """Where the stored voxel grids of a split are, or would be."""
+    """Name the folder where the stored voxel grids of a split are, or would be."""
     return voxel_root / split / "voxel"
