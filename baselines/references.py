@@ -11,53 +11,56 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines.predict import Source, predict
+from baselines.predict import Plan, predict
 from challenge import cli
-from challenge.datasets import BINS
+from challenge.datasets import DataSource
+from challenge.datasets.layout import sharp_folder
 from challenge.errors import ChallengeError
-from challenge.runs import SUBMISSIONS, RunRecord, find_runs, load_record
+from challenge.runs import RUN_FILE, SUBMISSIONS, find_runs, load_record
 
 REFERENCES = ("blurry", "edi")
 
 
-def missing_references(submissions: Path) -> list[tuple[str, RunRecord]]:
-    """(baseline, record of a run to copy the data from) for every reference row that is not there
-    yet.
+def missing_references(submissions: Path) -> list[tuple[Plan, str]]:
+    """List what is to be predicted, and of which split: every reference row not there yet.
+
+    The data are those of a run beside which it is missing, if their sharp images are known.
     """
-    missing: dict[Path, tuple[str, RunRecord]] = {}
+    missing: dict[Path, tuple[Plan, str]] = {}
     for folder in find_runs(submissions):
         record = load_record(folder)
-        if record.data_root is None or record.split is None:
+        source = DataSource.of_record(record)
+        if source is None or record.split is None:
             continue
-        if not (Path(record.data_root) / record.split / "sharp").is_dir():
+        if not sharp_folder(source.root, record.split).is_dir():
             continue
         for baseline in REFERENCES:
             made = folder.parent / baseline
-            if not (made / "run.json").exists() or not load_record(made).reference:
-                missing[folder.parent / baseline] = (baseline, record)
+            if not (made / RUN_FILE).exists() or not load_record(made).reference:
+                plan = Plan(
+                    source=source,
+                    rules=record.rules or "own",
+                    name=baseline,
+                    baseline=baseline,
+                    device="cpu",
+                    reference=True,
+                )
+                missing[made] = (plan, record.split)
     return list(missing.values())
 
 
-def command() -> None:
+def command(*, submissions: Path) -> None:
     """Predict the reference rows `blurry` and `edi` where they are missing."""
-    for baseline, record in missing_references(SUBMISSIONS):
-        assert record.data_root is not None and record.split is not None
-        source = Source(
-            root=Path(record.data_root),
-            format=record.data_format or "highrev_raw",
-            voxel_root=Path(record.voxel_root) if record.voxel_root else None,
-            bins=record.bins or BINS,
-            rules=record.rules or "own",
-        )
+    for plan, split in missing_references(submissions):
         try:
-            predict(source, record.split, baseline, baseline, device="cpu", reference=True)
+            predict(plan, split, submissions)
         except ChallengeError as error:
-            print(f"warning: no reference row {baseline}: {error}", file=sys.stderr)
+            print(f"warning: no reference row {plan.name}: {error}", file=sys.stderr)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    return cli.run(command, argv, "python -m baselines.references")
+def main(argv: Sequence[str] | None = None, submissions: Path = SUBMISSIONS) -> int:
+    """Run the command line; return the exit code."""
+    return cli.run(command, argv, "python -m baselines.references", submissions=submissions)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Setting:
 
 
 def published_network(checkout: Path, wf: int) -> torch.nn.Module:
-    """The network of a checkout of the published code, without installing what else it imports.
+    """Load the network of a checkout, without installing what else the published code imports.
 
     Raises:
         ConfigError: no network file there.
@@ -82,14 +82,14 @@ def published_network(checkout: Path, wf: int) -> torch.nn.Module:
 
 
 def step_of(network: torch.nn.Module, setting: Setting) -> Callable[[], None]:
-    """One training step on constant random data."""
+    """Prepare one training step on constant random data."""
     device = choose_device(setting.device)
     network = network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    random = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     size = (setting.batch, 3, setting.crop, setting.crop)
-    blurry, sharp = (torch.rand(size, generator=random).to(device) for _ in range(2))
-    voxel = torch.randn((setting.batch, 6, *size[2:]), generator=random).to(device)
+    blurry, sharp = (torch.rand(size, generator=rng).to(device) for _ in range(2))
+    voxel = torch.randn((setting.batch, 6, *size[2:]), generator=rng).to(device)
 
     def step() -> None:
         with autocast(device, setting.precision):
@@ -104,7 +104,7 @@ def step_of(network: torch.nn.Module, setting: Setting) -> Callable[[], None]:
 
 
 def network_called(name: str, setting: Setting, published: Path | None) -> torch.nn.Module:
-    """ "ours", or "published"."""
+    """Make the network called "ours" or "published"."""
     torch.manual_seed(0)
     if name == "ours":
         return EFNet(wf=setting.wf)
@@ -113,7 +113,7 @@ def network_called(name: str, setting: Setting, published: Path | None) -> torch
 
 
 def peak_so_far() -> float:
-    """The most memory this process ever had, in MiB."""
+    """Read the most memory this process ever had, in MiB."""
     status = Path("/proc/self/status")
     if not status.exists():  # ru_maxrss, in KiB, also counts the process that started this one
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -122,7 +122,7 @@ def peak_so_far() -> float:
 
 
 def peak_memory(name: str, setting: Setting, published: Path | None) -> float:
-    """MiB that three steps take beyond what the idle process has."""
+    """Measure the MiB that three steps take beyond what the idle process has."""
     network = network_called(name, setting, published)
     device = choose_device(setting.device)
     before = peak_so_far()
@@ -151,10 +151,6 @@ def command(
         raise ConfigError(f"--precision {precision}: expected {' or '.join(PRECISIONS)}")
     setting = Setting(wf, batch, crop, precision, device)
     names = ["ours", "published"] if published else ["ours"]
-    memory = {}
-    for name in names:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            memory[name] = pool.apply(peak_memory, (name, setting, published))
     taking = {name: step_of(network_called(name, setting, published), setting) for name in names}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(steps + 3):
@@ -180,7 +176,7 @@ def command(
 
 
 def main() -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return cli.run(command, None, "python benchmarks/efnet.py")
 
 

@@ -37,7 +37,7 @@ BINS = 6
 
 
 def published_module(checkout: Path) -> Any:
-    """`basicsr/data/event_util.py` of a checkout.
+    """Load `basicsr/data/event_util.py` of a checkout.
 
     Raises:
         ConfigError: no such file.
@@ -53,7 +53,7 @@ def published_module(checkout: Path) -> Any:
 
 
 def seconds_of(call: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
-    """Duration and result of a call."""
+    """Time a call; return its duration in seconds and its result."""
     began = time.perf_counter()
     result = call()
     return time.perf_counter() - began, result
@@ -70,12 +70,12 @@ def command(
 
     Example: python benchmarks/events.py --published ../EFNet
     """
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     given = Events(
-        x=random.integers(0, width, events),
-        y=random.integers(0, height, events),
-        t=np.sort(random.integers(0, 15_000, events)),
-        p=random.integers(0, 2, events),
+        x=rng.integers(0, width, events),
+        y=rng.integers(0, height, events),
+        t=np.sort(rng.integers(0, 15_000, events)),
+        p=rng.integers(0, 2, events),
     )
     rows = np.stack([given.t, given.x, given.y, given.p], axis=1).astype(np.float32)
     module = published_module(published) if published else None
@@ -100,7 +100,7 @@ def command(
 
 
 def main() -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return cli.run(command, None, "python benchmarks/events.py")
 
 

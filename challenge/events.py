@@ -19,6 +19,10 @@ class Events:
 
     Raises:
         DataError: the arrays differ in length or are not one-dimensional.
+
+    >>> events = Events(x=[4, 5], y=[0, 2], t=[10, 25], p=[1, 0])
+    >>> len(events), events.sign.tolist()
+    (2, [1.0, -1.0])
     """
 
     x: np.ndarray
@@ -41,15 +45,19 @@ class Events:
         """(N,) float64: +1 where it became brighter, -1 where it became darker."""
         return np.where(np.asarray(self.p) > 0, 1.0, -1.0)
 
+    def select(self, chosen: np.ndarray) -> Events:
+        """Keep the events that an index array or a boolean mask of (N,) names, in its order."""
+        return Events(**{name: getattr(self, name)[chosen] for name in "xytp"})
+
     @classmethod
     def empty(cls) -> Events:
-        """No events."""
+        """Make a recording without events."""
         none = np.zeros(0, np.int64)
         return cls(x=none, y=none, t=none, p=none)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Events]) -> Events:
-        """The events of all parts, one after the other."""
+        """Join parts, one after the other."""
         if not parts:
             return cls.empty()
         return cls(
@@ -57,8 +65,35 @@ class Events:
         )
 
 
+def crop(events: Events, top: int, left: int, height: int, width: int) -> Events:
+    """Keep the events inside a window of the sensor, and count x and y from its corner.
+
+    Args:
+        events: of the whole sensor. Not modified.
+        top, left: first row and column of the window, in pixels.
+        height, width: of the window, in pixels.
+
+    Returns:
+        The events with left <= x < left + width and top <= y < top + height in their order, moved
+        to 0 <= x < width and 0 <= y < height; t and p as they were.
+
+    >>> inside = crop(Events(x=[4, 5], y=[0, 2], t=[10, 25], p=[1, 0]), 1, 3, height=2, width=4)
+    >>> inside.x.tolist(), inside.y.tolist(), inside.t.tolist()
+    ([2], [1], [25])
+    """
+    x, y = events.x, events.y
+    inside_x = (x >= left) & (x < left + width)
+    inside_y = (y >= top) & (y < top + height)
+    inside = events.select(np.flatnonzero(inside_x & inside_y))  # quicker than by the mask
+    return Events(x=inside.x - left, y=inside.y - top, t=inside.t, p=inside.p)
+
+
 def check_on_sensor(events: Events, height: int, width: int) -> None:
     """Refuse what no sensor of (height, width) pixels can have seen.
+
+    Args:
+        events: x and y in pixels, t on any clock. Not modified.
+        height, width: sensor size in pixels.
 
     Raises:
         DataError: an event lies off the sensor, or time runs backwards.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -9,11 +11,13 @@ from challenge.errors import DataError
 from challenge.events import Events, check_on_sensor
 
 
-def voxel_grid(events: Events, bins: int, height: int, width: int) -> np.ndarray:
+def voxel_grid(
+    events: Events, bins: int, height: int, width: int, span: tuple[Any, Any] | None = None
+) -> np.ndarray:
     """Spread each event over the two time bins nearest to it.
 
     With s = (bins - 1) * (t - t_first) / (t_last - t_first), an event of sign +1 (p = 1) or -1 (p =
-    0) adds sign * max(0, 1 - |b - s|) to bin b of its pixel. If all events share one time, s = 0.
+    0) adds sign * max(0, 1 - |b - s|) to bin b of its pixel. If t_first = t_last, s = 0.
 
     The first time stamp is subtracted in the clock's own type, so that unix microseconds, which
     float32 cannot tell apart, keep every digit.
@@ -22,37 +26,59 @@ def voxel_grid(events: Events, bins: int, height: int, width: int) -> np.ndarray
         events: t ascending, in microseconds; x, y in pixels; p in {0, 1}. Not modified.
         bins: number of time bins, at least 2.
         height, width: sensor size in pixels.
+        span: (t_first, t_last) on the events' clock; by default those of the events. With the span
+            of a whole frame, the grid of its cropped events is the crop of its grid, bit for bit.
 
     Returns:
         (bins, height, width) float32, signed events per bin and pixel; zeros if there are no
         events.
 
     Raises:
-        DataError: fewer than 2 bins, an event lies off the sensor, or time runs backwards.
+        DataError: fewer than 2 bins, an event lies off the sensor or outside the span, or time runs
+            backwards.
 
     Source: Zhu et al., Unsupervised Event-based Learning of Optical Flow, Depth, and Egomotion,
     CVPR 2019.
+
+    >>> events = Events(x=[0, 0, 1], y=[0, 0, 0], t=[10, 15, 20], p=[1, 0, 1])
+    >>> voxel_grid(events, bins=2, height=1, width=2).tolist()  # t = 15 is shared by both bins
+    [[[0.5, 0.0]], [[-0.5, 1.0]]]
     """
     if bins < 2:
         raise DataError(f"voxel grid: expected at least 2 bins, found {bins}")
     check_on_sensor(events, height, width)
-    grid = np.zeros((bins, height * width), np.float32)
     if not len(events):
-        return grid.reshape(bins, height, width)
-    elapsed = (events.t - events.t[0]).astype(np.float64)
-    position = (bins - 1) * elapsed / (elapsed[-1] or 1.0)
-    left = np.minimum(position.astype(np.int64), bins - 2)
-    sign = events.sign
-    to_right = sign * (position - left)
+        return np.zeros((bins, height, width), np.float32)
+    first, last = np.asarray(span or (events.t[0], events.t[-1]), events.t.dtype)
+    if events.t[0] < first or events.t[-1] > last:
+        raise DataError(
+            f"voxel grid: expected events from t = {first} to {last}, "
+            f"found {events.t[0]} to {events.t[-1]}"
+        )
+    elapsed = (events.t - first).astype(np.float64)
+    position = (bins - 1) * elapsed / (float(last - first) or 1.0)
     pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
-    # t ascends, so the events of one left bin are neighbours: one pixel histogram per bin
+    return _spread(pixel, position, events.sign, bins, height * width).reshape(bins, height, width)
+
+
+def _spread(
+    pixel: np.ndarray, position: np.ndarray, sign: np.ndarray, bins: int, cells: int
+) -> np.ndarray:
+    """Add each sign to the two bins beside its position, in (bins, cells) float32.
+
+    pixel: (N,) below `cells`. position: (N,) float64 ascending, from 0 to bins - 1.
+    """
+    grid = np.zeros((bins, cells), np.float32)
+    left = np.minimum(position.astype(np.int64), bins - 2)
+    to_right = sign * (position - left)
+    # positions ascend, so the events of one left bin are neighbours: one pixel histogram per bin
     edges = np.searchsorted(left, np.arange(bins))
     for index in range(bins - 1):
         part = slice(edges[index], edges[index + 1])
-        right_share = np.bincount(pixel[part], to_right[part], height * width)
-        grid[index] += np.bincount(pixel[part], sign[part], height * width) - right_share
+        right_share = np.bincount(pixel[part], to_right[part], cells)
+        grid[index] += np.bincount(pixel[part], sign[part], cells) - right_share
         grid[index + 1] += right_share
-    return grid.reshape(bins, height, width)
+    return grid
 
 
 def normalise_nonzero(voxel: np.ndarray) -> np.ndarray:
@@ -68,6 +94,9 @@ def normalise_nonzero(voxel: np.ndarray) -> np.ndarray:
         The same shape, float32.
 
     Source: the HighREV baseline (AHupuJR/EFNet, `voxel_norm`); Rebecq et al., E2VID, CVPR 2019.
+
+    >>> normalise_nonzero(np.array([2.0, 0.0, 6.0])).tolist()
+    [-1.0, 0.0, 1.0]
     """
     voxel = np.asarray(voxel, np.float32)
     nonzero = voxel != 0
@@ -85,13 +114,16 @@ def event_mask(voxel: np.ndarray) -> np.ndarray:
     """Mark the pixels that saw events: any non-zero bin, closed with a 3x3 square.
 
     Args:
-        voxel: (bins, H, W), not normalised.
+        voxel: (bins, H, W), any number type, not normalised. Not modified.
 
     Returns:
         (1, H, W) float32, 0 or 1.
 
     Source: the event mask of REBlur (Sun et al., Event-Based Fusion for Motion Deblurring with
     Cross-modal Attention, ECCV 2022).
+
+    >>> event_mask(np.array([[[1.0, 0.0, -1.0, 0.0, 0.0]]])).tolist()
+    [[[1.0, 1.0, 1.0, 0.0, 0.0]]]
     """
     seen = (voxel != 0).any(axis=0).astype(np.uint8)
     closed = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))

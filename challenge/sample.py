@@ -15,11 +15,15 @@ class Sample:
 
     frame: str  # "SEQNAME_00012", the PNG's stem on disk and on the server
     blurry: np.ndarray  # (H, W, 3) uint8 RGB
-    voxel: np.ndarray  # (bins, H, W) float32 signed events, not normalised
+    events: Events | None  # those of the exposure; None where only a grid is on disk
+    stored_grid: np.ndarray | None = None  # (bins, H, W) float32, as the data set hands it out
     sharp: np.ndarray | None = None  # (H, W, 3) uint8 RGB; None where it is withheld
-    events: Events | None = None  # those of the exposure; None where only voxels are on disk
 
 
 def sequence_of(frame: str) -> str:
-    """The sequence a frame belongs to: its name without the last `_` group, the frame number."""
+    """Name the sequence of a frame: all but the last `_` group, which is the frame number.
+
+    >>> sequence_of("old_town_00012")
+    'old_town'
+    """
     return frame.rpartition("_")[0] or frame

@@ -22,5 +22,5 @@ class Blurry:
 
 
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> Blurry:
-    """There is nothing to load."""
+    """Return the restorer; there is nothing to load."""
     return Blurry()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from challenge.errors import DataError
 from challenge.events import check_on_sensor
 from challenge.light import linear_to_srgb, luminance, srgb_to_linear
 from challenge.sample import Sample
@@ -57,21 +58,24 @@ class Stairs:
 
 
 def stairs_of(sample: Sample) -> Stairs:
-    """The stairs of a sample, from its raw events where it has them, else from its voxel grid.
+    """Build the stairs of a sample, from its raw events where it has them, else from its grid.
 
-    The exposure runs from the first event to the last. A voxel grid is coarser: all that a bin
-    holds happens at its centre.
+    The exposure runs from the first event to the last. A grid is coarser: all that a bin holds
+    happens at its centre.
 
     Raises:
-        DataError: an event lies off the sensor, or time runs backwards.
+        DataError: an event lies off the sensor, time runs backwards, or there is neither an event
+            list nor a stored grid.
     """
     height, width = sample.blurry.shape[:2]
-    if sample.events is None:
-        bins = len(sample.voxel)
-        time, pixel = np.nonzero(sample.voxel.reshape(bins, -1))
-        jump = sample.voxel.reshape(bins, -1)[time, pixel].astype(np.float64)
-        return _stairs(pixel, time / (bins - 1), jump, height, width)
-    events = sample.events
+    events, grid = sample.events, sample.stored_grid
+    if events is None:
+        if grid is None:
+            raise DataError(f"{sample.frame}: expected events or a stored grid, found neither")
+        cells = grid.reshape(len(grid), -1)
+        time, pixel = np.nonzero(cells)
+        jump = cells[time, pixel].astype(np.float64)
+        return _stairs(pixel, time / (len(grid) - 1), jump, height, width)
     check_on_sensor(events, height, width)
     elapsed = (events.t - events.t[:1]).astype(np.float64)
     time = elapsed / (elapsed[-1:].max(initial=0.0) or 1.0)
@@ -104,7 +108,13 @@ def _stairs(
 
 
 def blur_factor(stairs: Stairs, threshold: float) -> np.ndarray:
-    """How much brighter the mean over the exposure is than its middle: mean_t exp(c * E(t)).
+    """Compute how much brighter the mean over the exposure is than its middle.
+
+    That is mean_t exp(c * E(t)).
+
+    Args:
+        stairs: E(t) of every pixel.
+        threshold: contrast threshold c in log intensity.
 
     Returns:
         (H, W) float64, 1 where there are no events.
@@ -130,8 +140,9 @@ def deblur(blurry: np.ndarray, stairs: Stairs, threshold: float) -> np.ndarray:
 
 
 def find_threshold(samples: Iterable[Sample]) -> float:
-    """The contrast threshold that explains the blur where no edge stands at the middle of the
-    exposure.
+    """Find the contrast threshold that explains the blur best.
+
+    It is sought where no edge stands at the middle of the exposure.
 
     A pixel that an edge crossed early or late, but not near the middle, lies on an edge's trail,
     and the sharp image is flat there. So log B - log mean_t exp(c * E(t)) has small gradients on
@@ -149,9 +160,12 @@ def find_threshold(samples: Iterable[Sample]) -> float:
 
 
 def trail_gradients(sample: Sample) -> np.ndarray:
-    """Sum of gradient magnitudes of the restored log image on the trails, for each of `THRESHOLDS`.
+    """Sum the gradient magnitudes of the restored log image on the trails.
 
     Everything is smoothed by a Gaussian of `SMOOTHING` pixels first: single events are too coarse.
+
+    Returns:
+        (len(THRESHOLDS),) float64, one sum for each of them.
     """
     stairs = stairs_of(sample)
     shape, size = (stairs.height, stairs.width), stairs.height * stairs.width

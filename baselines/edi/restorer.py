@@ -30,4 +30,4 @@ class Edi:
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> Edi:
     """Find the contrast threshold from frames spread evenly over the data set."""
     chosen = np.unique(np.linspace(0, len(dataset) - 1, FRAMES_LOOKED_AT).round().astype(int))
-    return Edi(find_threshold(dataset[int(index)] for index in chosen))
+    return Edi(find_threshold(dataset.read_inputs(dataset.frames[index]) for index in chosen))

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from baselines.efnet.batches import inputs_of, to_device
 from baselines.efnet.checkpoint import load_checkpoint, network_of
 from baselines.efnet.device import autocast, choose_device, device_name
+from baselines.efnet.inputs import grid_of, inputs_of, to_device
 from baselines.efnet.model import EFNet
 from challenge.datasets import Dataset
 from challenge.errors import ChallengeError, ConfigError
@@ -30,8 +30,8 @@ class EfnetRestorer:
         self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters"
 
     def __call__(self, sample: Sample) -> np.ndarray:
-        batch = inputs_of(sample.blurry, sample.voxel, None, self.with_mask)
-        batch = to_device(batch, self.torch_device)
+        grid = grid_of(sample, self.network.ev_chn)
+        batch = to_device(inputs_of(sample.blurry, grid, None, self.with_mask), self.torch_device)
         try:
             with torch.inference_mode(), autocast(self.torch_device, self.precision):
                 restored = self.network(batch.blurry, batch.voxel, batch.mask)[-1]

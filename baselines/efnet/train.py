@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import dataclasses
 import glob
 import signal
 import sys
@@ -18,14 +19,15 @@ import typer
 from omegaconf import OmegaConf
 
 from baselines import RUNS
-from baselines.efnet.batches import Crops
 from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from baselines.efnet.config import Config, read_config
+from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
 from baselines.efnet.trainer import Training, blurry_scores, train, validate
 from baselines.efnet.training_log import read_log
 from challenge import REPOSITORY, cli
-from challenge.datasets import Dataset, open_split
+from challenge.datasets import Dataset, DataSource
+from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path, write_text
 from challenge.rules import load_rules
@@ -36,11 +38,10 @@ DEFAULT_CONFIG = REPOSITORY / "configs" / "efnet_mini.yml"
 
 def open_data(config: Config, split: str) -> Dataset:
     """One split of the configured data; the embedded data set is made if it is not there yet."""
-    root = kit_path(config.data.root)
-    if root == embedded.DEFAULT_ROOT:
-        embedded.ensure(root)
-    voxel_root = kit_path(config.data.voxel_root) if config.data.voxel_root else None
-    return open_split(root, split, config.data.format, config.data.bins, voxel_root)
+    source = DataSource.of_config(dataclasses.asdict(config.data))
+    if source.root == embedded.DEFAULT_ROOT:
+        embedded.ensure(source.root)
+    return source.open(split)
 
 
 def run_folder(name: str, resume: bool) -> Path:
@@ -83,7 +84,8 @@ def start(config: Config, resume: bool) -> Path:
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
     if not frames.has_sharp:
-        raise DataError(f"{frames.sharp_folder()}: no such folder; training needs sharp images")
+        sharp = sharp_folder(kit_path(config.data.root), "train")
+        raise DataError(f"{sharp}: no such folder; training needs sharp images")
     valid = validation_frames(config)
     training = Training(config, folder)
     if resume:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from baselines.efnet.batches import Batch, to_device, training_batches
 from baselines.efnet.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -22,7 +21,9 @@ from baselines.efnet.checkpoint import (
     save_checkpoint,
 )
 from baselines.efnet.config import Config
+from baselines.efnet.crops import training_batches
 from baselines.efnet.device import autocast, choose_device
+from baselines.efnet.inputs import Batch, to_device
 from baselines.efnet.losses import psnr_loss
 from baselines.efnet.restorer import EfnetRestorer
 from baselines.efnet.training_log import TrainingLog
@@ -69,11 +70,10 @@ def validate(restorer: Restorer, dataset: Dataset, profile: Profile, folder: Pat
 
 def blurry_scores(dataset: Dataset, profile: Profile) -> Scores:
     """The scores of the input itself; events are not read."""
-    rows = []
-    for frame in dataset.frames:
-        blurry, sharp = dataset.read_images(frame)
-        assert sharp is not None
-        rows.append(score_pair(profile, blurry, sharp))
+    rows = [
+        score_pair(profile, dataset.read_blurry(frame), dataset.read_sharp(frame))
+        for frame in dataset.frames
+    ]
     return mean_scores(rows)
 
 

@@ -12,31 +12,36 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.highrev import FramePairs, list_files, refuse
+from challenge.datasets.frames import Frames, list_npzs, refuse
+from challenge.datasets.layout import grid_folder
 from challenge.errors import DataError
 from challenge.sample import Sample
 
 
-class HighRevVoxel(FramePairs):
+class HighRevVoxel(Frames):
     """One split of HighREV with stored voxel grids: a sequence of Sample, without raw events."""
 
     def __init__(self, root: Path, voxel_root: Path, split: str, bins: int) -> None:
         super().__init__(root, split)
         self.bins = bins
-        self.voxel_folder = voxel_root / split / "voxel"
-        stored = {path.stem for path in list_files(self.voxel_folder, ".npz")}
+        self.grid_folder = grid_folder(voxel_root, split)
+        stored = {path.stem for path in list_npzs(self.grid_folder)}
         missing = [f"{frame}.npz is missing" for frame in self.frames if frame not in stored]
-        refuse(missing, f"{self.voxel_folder}: frames without a voxel grid")
+        refuse(missing, f"{self.grid_folder}: frames without a voxel grid")
 
-    def __getitem__(self, index: int) -> Sample:
-        frame = self.frames[index]
-        blurry, sharp = self.read_images(frame)
-        path = self.voxel_folder / f"{frame}.npz"
-        voxel = read_voxel(path, (*blurry.shape[:2], self.bins))
-        return Sample(frame=frame, blurry=blurry, voxel=voxel, sharp=sharp)
+    def read_inputs(self, frame: str) -> Sample:
+        """Read the blurry image and its stored grid.
+
+        Raises:
+            DataError: a damaged file, or a grid of another size or number of bins.
+        """
+        blurry = self.read_blurry(frame)
+        shape = (*blurry.shape[:2], self.bins)
+        grid = read_grid(self.grid_folder / f"{frame}.npz", shape)
+        return Sample(frame=frame, blurry=blurry, events=None, stored_grid=grid)
 
 
-def read_voxel(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+def read_grid(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """Read a stored (H, W, bins) voxel grid as (bins, H, W) float32.
 
     Raises:

@@ -18,18 +18,24 @@ DESCRIPTION = """\
     sharp/SEQ_%05d.png         the same names; not in test
     event/SEQ_%05d_%02d.npz    keys x, y, timestamp, polarity, each (N, 1)"""
 """For people, on a competition's page."""
+EXPECTED = "expected {train,val,test}/{blur,event}/ (and sharp/ where it is known)"
 
 
 def blurry_folder(root: Path, split: str) -> Path:
-    """Where the input frames of a split are, or would be."""
+    """Name the folder where the input frames of a split are, or would be."""
     return root / split / "blur"
 
 
 def sharp_folder(root: Path, split: str) -> Path:
-    """Where the sharp images of a split are, or would be."""
+    """Name the folder where the sharp images of a split are, or would be."""
     return root / split / "sharp"
 
 
 def event_folder(root: Path, split: str) -> Path:
-    """Where the raw events of a split are, or would be."""
+    """Name the folder where the raw events of a split are, or would be."""
     return root / split / "event"
+
+
+def grid_folder(voxel_root: Path, split: str) -> Path:
+    """Name the folder where the stored voxel grids of a split are, or would be."""
+    return voxel_root / split / "voxel"

@@ -78,18 +78,25 @@ def draw_thresholds(
 
 
 def rested(sensor: Sensor) -> SensorState:
-    """Every pixel has just fired, long enough ago to fire again."""
+    """Start with pixels that have just fired, long enough ago to fire again."""
     return SensorState(np.zeros(sensor.on.shape), np.full(sensor.on.shape, -np.inf))
 
 
 def watching(sensor: Sensor, rng: np.random.Generator) -> SensorState:
-    """Every pixel has been watching for a while: its change is uniform in (-off, on)."""
+    """Start with pixels that have been watching for a while: change is uniform in (-off, on)."""
     change = rng.uniform(-sensor.off, sensor.on)
     return SensorState(change, np.full(sensor.on.shape, -np.inf))
 
 
 def log_light(light: np.ndarray) -> np.ndarray:
-    """What a pixel responds to: log(light + 0.02), float64, for linear light in [0, 1]."""
+    """Compute what a pixel responds to: log(light + 0.02).
+
+    Args:
+        light: linear, in [0, 1], any shape. Not modified.
+
+    Returns:
+        The same shape, float64.
+    """
     return np.log(np.asarray(light, np.float64) + LOG_EPS)
 
 

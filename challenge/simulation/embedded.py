@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import signal
 import tempfile
 from collections.abc import Sequence as Several
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +16,9 @@ from tqdm import tqdm
 
 from challenge import REPOSITORY
 from challenge.environment.cores import cores
+from challenge.environment.processes import map_in_processes
 from challenge.errors import ConfigError, DataError
-from challenge.files import write_json
+from challenge.files import replace_folder, write_json
 from challenge.simulation.photographs import LICENCES
 from challenge.simulation.sequences import (
     GENERATOR,
@@ -83,20 +80,39 @@ def make(root: Path, request: Request, force: bool = False, workers: int | None 
             )
         refuse_strangers(root, manifest)
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        workspace = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
-        try:
-            write_all(workspace / root.name, request, workers)
-            put_in_place(workspace / root.name, root, request, replaces)
-        finally:
-            shutil.rmtree(workspace, ignore_errors=True)
+        if replaces:
+            with replace_folder(root) as new:
+                write_all(new, request, workers)
+        else:
+            make_first(root, request, workers)
     except OSError as error:
         raise DataError(f"{root}: cannot be written: {error.strerror or error}") from error
     return True
 
 
+def make_first(root: Path, request: Request, workers: int | None) -> None:
+    """Make a data set where none is; what another process puts there meanwhile is never replaced.
+
+    Raises:
+        OSError: something else has come to be at `root` than what was asked for.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    workspace = tempfile.TemporaryDirectory(
+        prefix=f".{root.name}.", suffix=".tmp", dir=root.parent, ignore_cleanup_errors=True
+    )
+    with workspace as folder:
+        new = Path(folder) / root.name  # inside, since the workspace is for its owner alone
+        write_all(new, request, workers)
+        try:
+            new.rename(root)
+        except OSError:
+            if is_absent(root) or not is_same(read_manifest(root), request):
+                raise
+            # another process was asked for the same at the same time, and was first
+
+
 def is_absent(root: Path) -> bool:
-    """Nothing is at `root`, or an empty folder."""
+    """Say whether nothing is at `root`, or an empty folder."""
     return not root.exists() or (root.is_dir() and not any(root.iterdir()))
 
 
@@ -119,7 +135,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
 
 
 def is_same(manifest: dict[str, Any], request: Request) -> bool:
-    """Whether the data set of this manifest is what the request would give."""
+    """Say whether the data set of this manifest is what the request would give."""
     return not differences(manifest, request)
 
 
@@ -157,18 +173,12 @@ def refuse_strangers(root: Path, manifest: dict[str, Any]) -> None:
 def write_all(folder: Path, request: Request, workers: int | None) -> None:
     """Simulate every sequence of a request into `folder`, and write its manifest."""
     sequences = plan(request)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     one = partial(write_sequence, folder, request=request)
     number = min(workers or cores(), len(sequences))
-    bar = partial(tqdm, total=len(sequences), desc="simulating", unit="sequence")
-    if number == 1:
-        for sequence in bar(sequences):
-            one(sequence)
-    else:  # spawn: a fork would copy the locks of whoever calls, a trainer's threads among them
-        pool = ProcessPoolExecutor(number, get_context("spawn"), start_worker)
-        with pool:
-            for _ in bar(pool.map(one, sequences)):
-                pass
+    written = map_in_processes(one, sequences, number, keep_to_one_core)
+    for _ in tqdm(written, total=len(sequences), desc="simulating", unit="sequence"):
+        pass
     names = sorted(name for sequence in sequences for name in file_names(sequence))
     used = {name for s in {s.split for s in sequences} for name in SPLITS[s].textures}
     manifest = {
@@ -183,40 +193,18 @@ def write_all(folder: Path, request: Request, workers: int | None) -> None:
     write_json(folder / MANIFEST, manifest)
 
 
-def start_worker() -> None:
-    """Leave Ctrl-C to the parent, which then removes what was written, and keep to one core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def keep_to_one_core() -> None:
+    """Leave the other cores to the other processes."""
     cv2.setNumThreads(1)
 
 
 def digest(folder: Path, names: Several[str]) -> str:
-    """One SHA-256 over the names and bytes of the files, in the given order."""
+    """Compute one SHA-256 over the names and bytes of the files, in the given order."""
     total = hashlib.sha256()
     for name in names:
         content = (folder / name).read_bytes()
         total.update(f"{name}\0{len(content)}\0".encode() + content)
     return total.hexdigest()
-
-
-def put_in_place(new: Path, root: Path, request: Request, replaces: bool) -> None:
-    """Rename `new` to `root`; if it `replaces` a data set, only then delete that one.
-
-    Raises:
-        OSError: something else has come to be at `root` meanwhile; what was there before is back.
-    """
-    old = root.with_name(f"{new.parent.name}.old")
-    if replaces:
-        root.rename(old)
-    try:
-        new.rename(root)
-    except OSError:
-        if replaces:
-            old.rename(root)
-        elif not is_absent(root) and is_same(read_manifest(root), request):
-            return  # another process was asked for the same at the same time, and was first
-        raise
-    if replaces:
-        shutil.rmtree(old)
 
 
 def check(request: Request, workers: int | None) -> None:

@@ -47,7 +47,7 @@ class SmoothPath:
     phase: np.ndarray
 
     def at(self, t_us: float) -> np.ndarray:
-        """(4,) float64: x, y, angle, log zoom at a moment in microseconds."""
+        """Compute x, y, angle, log zoom at a moment in microseconds: (4,) float64."""
         turn = 2 * np.pi * self.frequency_hz * (t_us / 1e6) + self.phase
         return np.asarray((self.amplitude * np.sin(turn)).sum(axis=1))
 
@@ -107,7 +107,7 @@ class Scene:
 def picture_to_world(
     path: SmoothPath, home: np.ndarray, finer: float, height: int, width: int, t_us: float
 ) -> np.ndarray:
-    """(2, 3) matrix from (x, y, 1) of the picture to (x, y) of the world, at a moment."""
+    """Compute the (2, 3) matrix from (x, y, 1) of the picture to (x, y) of the world at `t_us`."""
     x, y, angle, log_zoom = path.at(t_us)
     size = finer * np.exp(-log_zoom)
     cos, sin = size * np.cos(angle), size * np.sin(angle)
@@ -118,7 +118,7 @@ def picture_to_world(
 
 
 def reach(path: SmoothPath, height: int, width: int, times_us: np.ndarray) -> np.ndarray:
-    """(2, 2): the lowest and highest (x, y) that any corner sees, from home, in picture pixels."""
+    """Find the lowest and highest (x, y) that any corner sees: (2, 2), picture pixels from home."""
     corners = np.array(
         [[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]]
     )
@@ -168,7 +168,7 @@ def draw_scene(
 
 
 def fineness(enlarged: float) -> int:
-    """How much to enlarge by cubic interpolation, so that the linear one after it blurs little."""
+    """Choose how much to enlarge by cubic interpolation, so that the linear one blurs little."""
     return min(int(np.ceil(2 * enlarged)), 6)
 
 
@@ -210,7 +210,7 @@ def draw_alpha(size: int, radius: float, rng: np.random.Generator) -> np.ndarray
 
 
 def render(scene: Scene, t_us: float) -> np.ndarray:
-    """The picture at one moment: (H, W, 3) float32 linear light in [0, 1]."""
+    """Render the picture at one moment: (H, W, 3) float32 linear light in [0, 1]."""
     size = (scene.width, scene.height)
     matrix = picture_to_world(scene.path, scene.home, scene.finer, scene.height, scene.width, t_us)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

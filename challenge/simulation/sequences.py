@@ -98,12 +98,12 @@ class Sequence:
 
     @property
     def clock_us(self) -> int:
-        """The clock at the first exposure: real recordings count from zero or from 1970."""
+        """Read the clock at the first exposure: real recordings count from zero or from 1970."""
         return 1_700_000_000_000_000 + self.number * 60_000_000 if self.number % 3 == 1 else 0
 
     @property
     def off(self) -> int:
-        """How the files of this sequence store the polarity OFF: real ones have 0 or -1."""
+        """Choose how the files of this sequence store the polarity OFF: real ones have 0 or -1."""
         return -1 if self.number % 3 == 2 else 0
 
 

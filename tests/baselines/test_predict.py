@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +11,34 @@ import pytest
 
 from baselines import predict, references
 from baselines.efnet import train
-from baselines.predict import Source, main
-from challenge import runs as run_record
-from challenge.datasets import open_split
+from baselines.predict import Plan
+from challenge.datasets import DataSource, open_split
 from challenge.images import png_size, read_png
+from challenge.representations import voxel_grid
 from challenge.runs import load_record
 from leaderboard import picture
 
+Main = Callable[[list[str]], int]
+
+
+@pytest.fixture()
+def submissions(tmp_path: Path) -> Path:
+    return tmp_path / "submissions"
+
 
 @pytest.fixture(autouse=True)
-def submissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "submissions"
-    for module in (predict, references, run_record):
-        monkeypatch.setattr(module, "SUBMISSIONS", folder)
-    for module in (predict, train):
-        monkeypatch.setattr(module, "RUNS", tmp_path / "runs")
-    return folder
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(train, "RUNS", tmp_path / "runs")
+    return tmp_path / "runs"
 
 
-def test_blurry_is_the_input_in_both_splits(highrev: Path, submissions: Path) -> None:
+@pytest.fixture()
+def main(submissions: Path, runs: Path) -> Main:
+    """The command line, whose results land in folders of the test."""
+    return lambda arguments: predict.main(arguments, submissions, runs)
+
+
+def test_blurry_is_the_input_in_both_splits(main: Main, highrev: Path, submissions: Path) -> None:
     assert main(["--baseline", "blurry", "--data", str(highrev)]) == 0
     for split, frames in (
         ("val", ("park_00000", "park_00012")),
@@ -50,7 +60,7 @@ def test_blurry_is_the_input_in_both_splits(highrev: Path, submissions: Path) ->
 
 
 def test_the_newest_training_predicts_its_own_data(
-    highrev: Path, tmp_path: Path, submissions: Path
+    main: Main, highrev: Path, tmp_path: Path, submissions: Path
 ) -> None:
     settings = [
         "train.iterations=1",
@@ -71,7 +81,7 @@ def test_the_newest_training_predicts_its_own_data(
     assert np.array_equal(written, validated)
 
 
-def test_edi_on_a_recording_of_odd_size(recordings: Path, submissions: Path) -> None:
+def test_edi_on_a_recording_of_odd_size(main: Main, recordings: Path, submissions: Path) -> None:
     assert (
         main(["--baseline", "edi", "--data", str(recordings / "davis346_cups"), "--name", "mine"])
         == 0
@@ -83,7 +93,7 @@ def test_edi_on_a_recording_of_odd_size(recordings: Path, submissions: Path) -> 
 
 
 def test_a_module_of_ones_own_is_a_baseline(
-    highrev: Path, tmp_path: Path, submissions: Path, monkeypatch: pytest.MonkeyPatch
+    main: Main, highrev: Path, tmp_path: Path, submissions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "negative").mkdir()
     (tmp_path / "negative" / "restorer.py").write_text(
@@ -115,7 +125,7 @@ def test_a_module_of_ones_own_is_a_baseline(
 
 
 def test_predictions_are_replaced_whole_or_not_at_all(
-    highrev: Path, submissions: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, highrev: Path, submissions: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--baseline", "blurry", "--data", str(highrev), "--split", "val"]
     assert main(arguments) == 0
@@ -135,7 +145,7 @@ def test_predictions_are_replaced_whole_or_not_at_all(
 
 
 def test_a_folder_made_elsewhere_is_never_replaced(
-    highrev: Path, submissions: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, highrev: Path, submissions: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = submissions / "HighREV" / "val" / "blurry"
     folder.mkdir(parents=True)
@@ -160,7 +170,11 @@ def test_a_folder_made_elsewhere_is_never_replaced(
     ],
 )
 def test_what_cannot_be_predicted_is_one_error(
-    highrev: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    main: Main,
+    highrev: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([argument.format(data=highrev) for argument in arguments]) == 1
     text = capsys.readouterr().err
@@ -168,10 +182,10 @@ def test_what_cannot_be_predicted_is_one_error(
 
 
 def test_reference_rows_are_made_once_where_scores_are_possible(
-    highrev: Path, submissions: Path
+    main: Main, highrev: Path, submissions: Path
 ) -> None:
     assert main(["--baseline", "edi", "--data", str(highrev), "--name", "mine"]) == 0
-    assert references.main([]) == 0
+    assert references.main([], submissions) == 0
     assert sorted(path.name for path in (submissions / "HighREV" / "val").iterdir()) == [
         "blurry",
         "edi",
@@ -180,28 +194,31 @@ def test_reference_rows_are_made_once_where_scores_are_possible(
     assert [path.name for path in (submissions / "HighREV" / "test").iterdir()] == ["mine"]
     assert load_record(submissions / "HighREV" / "val" / "edi").reference
     times = [path.stat().st_mtime_ns for path in sorted(submissions.rglob("*.png"))]
-    assert references.main([]) == 0
+    assert references.main([], submissions) == 0
     assert [path.stat().st_mtime_ns for path in sorted(submissions.rglob("*.png"))] == times
 
 
 def test_reference_rows_and_pictures_follow_the_bins_of_stored_voxel_grids(
     highrev: Path, tmp_path: Path, submissions: Path
 ) -> None:
-    raw = open_split(highrev, "val", bins=5)
+    raw = open_split(highrev, "val")
     folder = tmp_path / "voxels" / "val" / "voxel"
     folder.mkdir(parents=True)
     for index, frame in enumerate(raw.frames):
-        np.savez(folder / f"{frame}.npz", voxel=raw[index].voxel.transpose(1, 2, 0))
-    source = Source(highrev, "highrev_voxel", tmp_path / "voxels", bins=5)
-    made = predict.predict(source, "val", "mine", "blurry")
+        events = raw[index].events
+        assert events is not None
+        grid = voxel_grid(events, 5, 40, 56)
+        np.savez(folder / f"{frame}.npz", voxel=grid.transpose(1, 2, 0))
+    source = DataSource(highrev, "highrev_voxel", tmp_path / "voxels", bins=5)
+    made = predict.predict(Plan(source, "own", "mine", "blurry"), "val", submissions)
     assert load_record(made).bins == 5
-    assert references.main([]) == 0
+    assert references.main([], submissions) == 0
     assert load_record(made.with_name("edi")).bins == 5
     assert picture.main(["--folder", str(made)]) == 0
 
 
 def test_rules_can_be_chosen_for_the_newest_training(
-    highrev: Path, tmp_path: Path, submissions: Path
+    main: Main, highrev: Path, tmp_path: Path, submissions: Path
 ) -> None:
     settings = ["train.iterations=1", "train.crop=16", "train.batch=1", "network.wf=4"]
     assert train.main([f"data.root={highrev}", "data.rules=own", "name=t", *settings]) == 0

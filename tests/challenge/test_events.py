@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor
+from challenge.events import Events, check_on_sensor, crop
 
 
 def events(x: list[int], y: list[int], t: list[int], p: list[int]) -> Events:
@@ -57,3 +57,25 @@ def test_concatenate_keeps_the_order() -> None:
         [1, 4], [2, 5], [3, 6], [1, 0],
     )  # fmt: skip
     assert len(Events.concatenate([])) == 0
+
+
+def test_a_crop_keeps_what_is_inside_in_its_order_and_counts_from_its_corner() -> None:
+    given = events([2, 1, 4, 2, 3, 2], [5, 5, 5, 4, 6, 7], [1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 0, 1])
+    before = given.x.copy()
+    inside = crop(given, top=5, left=2, height=2, width=2)
+    assert (inside.x.tolist(), inside.y.tolist()) == ([0, 1], [0, 1])
+    assert (inside.t.tolist(), inside.p.tolist()) == ([1, 5], [1, 0])
+    assert np.array_equal(given.x, before)
+    assert len(crop(given, 0, 0, 3, 9)) == len(crop(Events.empty(), 0, 0, 3, 9)) == 0
+
+
+def test_a_crop_keeps_the_types() -> None:
+    unsigned = Events(
+        x=np.array([7, 9], np.uint16),
+        y=np.array([0, 3], np.uint8),
+        t=np.array([1_700_000_000_000_000, 1_700_000_000_000_001], np.uint64),
+        p=np.array([True, False]),
+    )
+    inside = crop(unsigned, 2, 8, 5, 5)
+    assert [getattr(inside, name).dtype for name in "xytp"] == ["u2", "u1", "u8", "?"]
+    assert (int(inside.x[0]), int(inside.y[0]), int(inside.t[0])) == (1, 1, 1_700_000_000_000_001)

@@ -96,6 +96,19 @@ def test_no_events_give_zeros_and_one_moment_gives_the_first_bin() -> None:
     assert grid[0, 2, 1] == 2 and np.count_nonzero(grid) == 1
 
 
+def test_a_span_longer_than_the_events_places_them_in_it() -> None:
+    one = Events(x=np.array([1]), y=np.array([0]), t=np.array([15], np.uint64), p=np.array([1]))
+    assert voxel_grid(one, 3, 1, 2, span=(10, 20)).tolist() == [[[0, 0]], [[0, 1]], [[0, 0]]]
+    assert voxel_grid(one, 3, 1, 2, span=(15, 15)).tolist() == voxel_grid(one, 3, 1, 2).tolist()
+
+
+@pytest.mark.parametrize("span", [(16, 20), (10, 14)])
+def test_an_event_outside_the_span_is_refused(span: tuple[int, int]) -> None:
+    one = Events(x=np.array([1]), y=np.array([0]), t=np.array([15]), p=np.array([1]))
+    with pytest.raises(DataError, match=f"t = {span[0]} to {span[1]}, found 15 to 15"):
+        voxel_grid(one, 3, 1, 2, span=span)
+
+
 def test_inputs_are_not_written_to() -> None:
     events = formula_events(100, 24, 32)
     before = {name: getattr(events, name).copy() for name in "xytp"}

@@ -5,16 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from challenge import runs as run_record
 from challenge.images import read_png, write_png
 from challenge.runs import RunRecord, save_record
 from leaderboard.picture import GAP, TITLE_HEIGHT, event_picture, main, side_by_side
 
 
 def test_events_are_blue_where_brighter_red_where_darker_white_elsewhere() -> None:
-    voxel = np.zeros((2, 1, 3), np.float32)
-    voxel[:, 0, 0], voxel[:, 0, 1] = 9.0, -9.0
-    assert event_picture(voxel)[0].tolist() == [[0, 70, 255], [255, 30, 0], [255, 255, 255]]
+    grid = np.zeros((2, 1, 3), np.float32)
+    grid[:, 0, 0], grid[:, 0, 1] = 9.0, -9.0
+    assert event_picture(grid)[0].tolist() == [[0, 70, 255], [255, 30, 0], [255, 255, 255]]
 
 
 def test_panels_stand_in_order_with_nothing_lost() -> None:
@@ -27,9 +26,8 @@ def test_panels_stand_in_order_with_nothing_lost() -> None:
 
 
 @pytest.fixture()
-def submissions(highrev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def submissions(highrev: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "submissions"
-    monkeypatch.setattr(run_record, "SUBMISSIONS", folder)
     for name, reference in (("edi", True), ("mine", False)):
         run = folder / "own" / "val" / name
         write_png(run / "park_00012.png", np.full((40, 56, 3), 99, np.uint8))
@@ -41,19 +39,21 @@ def submissions(highrev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_newest_run_is_drawn(submissions: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
+    assert main([], submissions) == 0
     assert "blurry | events | edi | mine | sharp" in capsys.readouterr().out
     assert read_png(submissions / "own" / "val" / "picture.png").shape[1] == 5 * (56 + GAP) + GAP
 
 
 def test_a_wrong_frame_is_one_error(submissions: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["parc_00012"]) == 1
+    assert main(["parc_00012"], submissions) == 1
     assert "no such frame" in capsys.readouterr().err and not list(submissions.rglob("picture.png"))
 
 
-def test_nothing_predicted_yet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(run_record, "SUBMISSIONS", tmp_path / "none")
-    assert main([]) == 1
+def test_nothing_predicted_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([], tmp_path / "none") == 1
     assert "bash run.sh predict" in capsys.readouterr().err
+
+
+def test_the_folders_of_the_kit_are_no_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--submissions", "x"]) == 2
+    assert "No such option" in capsys.readouterr().err

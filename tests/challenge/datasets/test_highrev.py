@@ -9,6 +9,7 @@ from challenge.datasets import open_split
 from challenge.datasets.highrev import read_slice
 from challenge.errors import ConfigError, DataError
 from challenge.images import read_png, write_png
+from challenge.representations import voxel_grid
 
 
 def rewrite(path: Path, **changes: np.ndarray | None) -> None:
@@ -22,7 +23,8 @@ def test_frames_images_and_events(highrev: Path) -> None:
     assert train.frames == ["harbour_00000", "harbour_00012", "old_town_00000", "old_town_00012"]
     sample = train[2]
     assert sample.frame == "old_town_00000"
-    assert sample.blurry.shape == (40, 56, 3) and sample.voxel.shape == (6, 40, 56)
+    assert sample.blurry.shape == (40, 56, 3) and sample.stored_grid is None
+    assert sample.events is not None and 500 <= len(sample.events) < 900  # ten slices of 50 to 89
     assert np.array_equal(sample.sharp, read_png(highrev / "train/sharp/old_town_00000.png"))
 
 
@@ -58,6 +60,28 @@ def test_slices_that_overlap_are_sorted_by_time(highrev: Path) -> None:
 def test_the_test_split_has_no_sharp_images(highrev: Path) -> None:
     test = open_split(highrev, "test")
     assert not test.has_sharp and test[0].sharp is None
+    with pytest.raises(DataError, match="the sharp images are withheld"):
+        test.read_sharp("zig_zag_00000")
+
+
+def test_a_frame_is_read_in_parts(highrev: Path) -> None:
+    val = open_split(highrev, "val")
+    everything, inputs = val[1], val.read_inputs("park_00012")
+    assert inputs.sharp is None and inputs.frame == everything.frame == "park_00012"
+    assert np.array_equal(inputs.blurry, everything.blurry)
+    assert inputs.events is not None and everything.events is not None
+    assert np.array_equal(inputs.events.t, everything.events.t)
+    assert np.array_equal(val.read_blurry("park_00012"), everything.blurry)
+    assert np.array_equal(val.read_sharp("park_00012"), everything.sharp)
+
+
+def test_images_are_read_without_events(highrev: Path) -> None:
+    for path in (highrev / "val" / "event").glob("*.npz"):
+        path.write_bytes(b"damaged")
+    val = open_split(highrev, "val")
+    assert val.read_blurry("park_00000").shape == val.read_sharp("park_00000").shape == (40, 56, 3)
+    with pytest.raises(DataError, match="not a readable npz"):
+        val.read_inputs("park_00000")
 
 
 def test_macos_leavings_are_skipped(highrev: Path) -> None:
@@ -73,7 +97,7 @@ def test_a_frame_may_have_slices_without_events(highrev: Path) -> None:
     for path in (highrev / "val" / "event").glob("park_00000_*.npz"):
         rewrite(path, x=none, y=none, timestamp=none, polarity=none)
     sample = open_split(highrev, "val")[0]
-    assert sample.events is not None and len(sample.events) == 0 and not sample.voxel.any()
+    assert sample.events is not None and len(sample.events) == 0
 
 
 def test_a_sequence_name_that_begins_like_another_is_not_mixed_up(highrev: Path) -> None:
@@ -105,6 +129,16 @@ def test_every_frame_without_slices_is_listed(highrev: Path) -> None:
         "old_town_00000",
         "old_town_00012",
     ]
+
+
+def test_of_many_problems_the_first_are_written_out(highrev: Path) -> None:
+    picture = (highrev / "val" / "blur" / "park_00000.png").read_bytes()
+    for number in range(14):
+        (highrev / "val" / "blur" / f"more_{number:05d}.png").write_bytes(picture)
+    with pytest.raises(DataError) as caught:
+        open_split(highrev, "val")
+    assert "(14)" in caught.value.summary and len(caught.value.problems) == 11
+    assert caught.value.problems[-1] == "… and 4 more"
 
 
 def test_missing_sharp_image_is_named(highrev: Path) -> None:
@@ -165,7 +199,8 @@ def test_a_real_recording(recordings: Path) -> None:
         assert events is not None and sample.blurry.shape == (260, 346, 3)
         assert 31_000 <= len(events) <= 129_000
         assert events.t[0] >= 0 and events.t[-1] <= 104_000
-        np.testing.assert_allclose(sample.voxel.sum(), events.sign.sum(), rtol=1e-3, atol=0.5)
+        grid = voxel_grid(events, 6, 260, 346)
+        np.testing.assert_allclose(grid.sum(), events.sign.sum(), rtol=1e-3, atol=0.5)
 
 
 def test_a_real_recording_is_not_mirrored(recordings: Path) -> None:
@@ -177,7 +212,9 @@ def test_a_real_recording_is_not_mirrored(recordings: Path) -> None:
     for index in range(0, 28, 9):
         first, second = cups[index], cups[index + 1]
         change = np.log(second.blurry[:, :, 0] + 5.0) - np.log(first.blurry[:, :, 0] + 5.0)
-        between = first.voxel[3:].sum(axis=0) + second.voxel[:3].sum(axis=0)
+        assert first.events is not None and second.events is not None
+        late, early = (voxel_grid(one.events, 6, 260, 346) for one in (first, second))
+        between = late[3:].sum(axis=0) + early[:3].sum(axis=0)
         straight.append(np.corrcoef(change.ravel(), between.ravel())[0, 1])
         mirrored.append(np.corrcoef(change.ravel(), between[:, ::-1].ravel())[0, 1])
     assert min(straight) > 0.6 and max(mirrored) < 0.4

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from baselines.efnet.batches import Crops, Positions, collate, cut, inputs_of, training_batches
 from baselines.efnet.config import DataConfig, TrainConfig
+from baselines.efnet.crops import Crops, Positions, collate, cut, training_batches
+from baselines.efnet.inputs import inputs_of
 from challenge.datasets import open_split
 from challenge.errors import DataError
 from challenge.sample import Sample
@@ -17,8 +19,15 @@ def coordinates(height: int, width: int) -> Sample:
     """Every array says where its pixel came from."""
     rows, columns = np.mgrid[:height, :width]
     image = np.stack([rows, columns, rows * 0], axis=2).astype(np.uint8)
-    voxel = np.stack([rows, columns]).astype(np.float32)
-    return Sample("a_00000", image, voxel, sharp=image.copy())
+    grid = np.stack([rows, columns]).astype(np.float32)
+    return Sample("a_00000", image, events=None, stored_grid=grid, sharp=image.copy())
+
+
+def cut_by(
+    sample: Sample, seed: int, crop: int, flip: bool = False, transpose: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    settings = TrainConfig(crop=crop, flip=flip, transpose=transpose)
+    return cut(sample, 2, settings, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +39,9 @@ def test_all_arrays_are_turned_alike_and_every_turn_happens(
     sample = coordinates(12, 17)
     seen = set()
     for seed in range(200):
-        blurry, voxel, sharp = cut(sample, 5, flip, transpose, np.random.default_rng(seed))
+        blurry, grid, sharp = cut_by(sample, seed, 5, flip, transpose)
         assert blurry.shape == (5, 5, 3) and np.array_equal(blurry, sharp)
-        assert np.array_equal(voxel, blurry[:, :, :2].transpose(2, 0, 1))
+        assert np.array_equal(grid, blurry[:, :, :2].transpose(2, 0, 1))
         corner = blurry[0, 0, :2].astype(int)
         down = tuple(blurry[1, 0, :2].astype(int) - corner)
         right = tuple(blurry[0, 1, :2].astype(int) - corner)
@@ -42,33 +51,20 @@ def test_all_arrays_are_turned_alike_and_every_turn_happens(
 
 def test_crops_reach_every_corner() -> None:
     sample = coordinates(6, 7)
-    tops = {
-        tuple(cut(sample, 5, False, False, np.random.default_rng(s))[0][0, 0, :2])
-        for s in range(99)
-    }
+    tops = {tuple(cut_by(sample, seed, 5)[0][0, 0, :2]) for seed in range(99)}
     assert tops == {(row, column) for row in (0, 1) for column in (0, 1, 2)}
 
 
 def test_crop_0_keeps_the_frame() -> None:
-    assert cut(coordinates(6, 7), 0, False, False, np.random.default_rng(0))[0].shape == (6, 7, 3)
+    assert cut_by(coordinates(6, 7), 0, crop=0)[0].shape == (6, 7, 3)
 
 
 def test_a_frame_smaller_than_the_crop_and_a_withheld_one_are_refused() -> None:
     with pytest.raises(DataError, match="train.crop=8 does not fit a frame of 7x6"):
-        cut(coordinates(6, 7), 8, True, True, np.random.default_rng(0))
-    withheld = Sample("a_00000", np.zeros((6, 7, 3), np.uint8), np.zeros((2, 6, 7), np.float32))
+        cut_by(coordinates(6, 7), 0, crop=8)
+    withheld = dataclasses.replace(coordinates(6, 7), sharp=None)
     with pytest.raises(DataError, match="sharp image"):
-        cut(withheld, 4, True, True, np.random.default_rng(0))
-
-
-def test_tensors_are_normalised_rgb() -> None:
-    sample = coordinates(4, 6)
-    batch = inputs_of(sample.blurry, sample.voxel, sample.sharp, with_mask=True)
-    assert batch.blurry.shape == (1, 3, 4, 6) and batch.blurry[0, 1, 0, 5] == pytest.approx(5 / 255)
-    cells = batch.voxel[batch.voxel != 0]
-    assert cells.mean() == pytest.approx(0, abs=1e-6)
-    assert batch.mask is not None and batch.mask.shape == (1, 1, 4, 6)
-    assert inputs_of(sample.blurry, sample.voxel, None, with_mask=False)[2:] == (None, None)
+        cut_by(withheld, 0, crop=4)
 
 
 def stream(root: Path, start: int, workers: int, seed: int = 3) -> list[torch.Tensor]:
@@ -103,6 +99,21 @@ def test_every_epoch_visits_every_frame_once_and_cuts_it_anew(highrev: Path) -> 
 def test_positions_and_collate() -> None:
     assert list(Positions(2, 4, 3)) == [[6, 7, 8], [9, 10, 11]]
     sample = coordinates(4, 6)
-    one = inputs_of(sample.blurry, sample.voxel, sample.sharp, with_mask=False)
+    assert sample.stored_grid is not None
+    one = inputs_of(sample.blurry, sample.stored_grid, sample.sharp, with_mask=False)
     both = collate([one, one])
     assert both.blurry.shape == (2, 3, 4, 6) and both.mask is None
+
+
+@pytest.mark.parametrize("crop", [16, 33, 0])
+def test_what_is_kept_in_memory_changes_no_bit(highrev: Path, crop: int) -> None:
+    frames = open_split(highrev, "train")
+    train = TrainConfig(crop=crop, transpose=crop > 0)
+    read, kept = (
+        Crops(frames, DataConfig(keep_in_memory=keep, event_mask=True), train)
+        for keep in (False, True)
+    )
+    for position in range(12):
+        for one, other in zip(read[position], kept[position], strict=True):
+            assert one is not None and other is not None and torch.equal(one, other)
+    assert not read.kept and sorted(kept.kept) == [0, 1, 2, 3]
