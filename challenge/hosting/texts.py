@@ -138,7 +138,7 @@ def _data(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> st
 def _definition(metric: Metric) -> str:
     """The metric's docstring without what only programmers need."""
     parts = (inspect.getdoc(metric) or "").split("\n\n")
-    return "\n\n".join(part for part in parts if not part.startswith("Raises:"))
+    return "\n\n".join(part for part in parts if not part.startswith(("Raises:", ">>>")))
 
 
 def _meaning(value: str) -> str:

@@ -99,7 +99,7 @@ def test_the_pages_say_what_the_rules_say(bundle: Callable[[str], Path]) -> None
     overview, evaluation = content["overview.html"].decode(), content["evaluation.html"].decode()
     assert "Tiny &amp; &lt;b&gt;bold&lt;/b&gt;" in overview and "2027-02-02 00:00:00" in overview
     assert "56x40" in evaluation and "runtime per image [s] : 0.31" in evaluation
-    assert "one 11 x 11 x 11 Gaussian window" in evaluation  # the metric's own docstring
+    assert "an 11 x 11 x 11 Gaussian window" in evaluation  # the metric's own docstring
     with zipfile.ZipFile(io.BytesIO(content["starting_kit.zip"])) as kit:
         assert kit.read("names_val.txt") == b"park_00000.png\npark_00012.png\n"
         assert b"runtime per image [s] : 0.31" in kit.read("readme.txt")
