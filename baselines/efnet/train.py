@@ -23,8 +23,9 @@ from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_check
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
-from baselines.efnet.trainer import Training, blurry_scores, train, validate
+from baselines.efnet.trainer import Training, train
 from baselines.efnet.training_log import read_log
+from baselines.efnet.validation import blurry_scores, validate
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource
 from challenge.datasets.layout import sharp_folder
@@ -44,28 +45,28 @@ def open_data(config: Config, split: str) -> Dataset:
     return source.open(split)
 
 
-def run_folder(name: str, resume: bool) -> Path:
-    """`runs/<name>`, or `runs/<name>-2`, … if there is one already; to resume, the newest of these.
+def run_folder(name: str, resume: bool, runs: Path) -> Path:
+    """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already; to resume, the newest.
 
     Raises:
         ConfigError: there is nothing to resume.
     """
     numbered = {
         int(path.name[len(name) + 1 :]): path
-        for path in RUNS.glob(f"{glob.escape(name)}-*")
+        for path in runs.glob(f"{glob.escape(name)}-*")
         if path.name[len(name) + 1 :].isdigit()
     }
-    if (RUNS / name).exists():
-        numbered[1] = RUNS / name
+    if (runs / name).exists():
+        numbered[1] = runs / name
     taken = [path for _, path in sorted(numbered.items())]
     if resume:
         started = [path for path in taken if (path / "last.pth").exists()]
         if not started:
-            raise ConfigError(f"{RUNS / name}: no last.pth to resume from; leave out --resume")
+            raise ConfigError(f"{runs / name}: no last.pth to resume from; leave out --resume")
         return started[-1]
     if taken and (stopped := stopped_at(taken[-1])):
         print(f"note: {taken[-1].name} stopped at iteration {stopped}; --resume goes on with it")
-    return RUNS / (f"{name}-{max(numbered) + 1}" if taken else name)
+    return runs / (f"{name}-{max(numbered) + 1}" if taken else name)
 
 
 def stopped_at(folder: Path) -> int | None:
@@ -77,9 +78,9 @@ def stopped_at(folder: Path) -> int | None:
     return last if last < read_config(folder / "config.yml").train.iterations else None
 
 
-def start(config: Config, resume: bool) -> Path:
+def start(config: Config, resume: bool, runs: Path) -> Path:
     """Train as configured, from iteration 0 or from `last.pth`; returns the run's folder."""
-    folder = run_folder(config.name, resume)
+    folder = run_folder(config.name, resume, runs)
     rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
@@ -140,6 +141,8 @@ def command(
         list[str] | None, typer.Argument(help="a configuration file, then overrides: key=value")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on from the run's last.pth")] = False,
+    *,
+    runs: Path,
 ) -> None:
     """Train EFNet and validate it as the challenge scores.
 
@@ -151,7 +154,7 @@ def command(
     for stop in (signal.SIGINT, signal.SIGTERM):  # schedulers send SIGTERM
         signal.signal(stop, signal.default_int_handler)
     try:
-        folder = start(config, resume)
+        folder = start(config, resume, runs)
     except KeyboardInterrupt:
         again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
         print(f"\nstopped; go on with: {again}", file=sys.stderr)
@@ -160,9 +163,9 @@ def command(
     print("next: bash run.sh predict")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    return cli.run(command, argv, "bash run.sh train")
+def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:
+    """Run the command line; return the exit code."""
+    return cli.run(command, argv, "bash run.sh train", runs=runs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The training loop: step, log, save, validate."""
+"""The training loop: step, log, validate, save."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -27,60 +26,16 @@ from baselines.efnet.inputs import Batch, to_device
 from baselines.efnet.losses import psnr_loss
 from baselines.efnet.restorer import EfnetRestorer
 from baselines.efnet.training_log import TrainingLog
-from baselines.restorer import Restorer
+from baselines.efnet.validation import Scores
 from challenge.datasets import Dataset
 from challenge.errors import ChallengeError, DataError
-from challenge.images import read_png, write_png
-from challenge.metrics.profiles import Profile, score_pair
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-    """Means over the validation frames."""
-
-    psnr: float  # dB
-    ssim: float
 
 
 def learning_rate(iteration: int, config: Config) -> float:
-    """Half a cosine from `learning_rate` to `final_learning_rate` over all iterations."""
+    """Follow half a cosine from `learning_rate` to `final_learning_rate` over all iterations."""
     first, last = config.train.learning_rate, config.train.final_learning_rate
     share = iteration / config.train.iterations
     return last + (first - last) * (1.0 + math.cos(math.pi * share)) / 2.0
-
-
-def validate(restorer: Restorer, dataset: Dataset, profile: Profile, folder: Path) -> Scores:
-    """Restore every frame, write it as PNG to `folder`, and score what was written.
-
-    Args:
-        restorer: what is judged.
-        dataset: with sharp images.
-        profile: the metric profile, as the challenge's rules name it.
-        folder: where the PNGs go.
-    """
-    rows = []
-    for index in range(len(dataset)):
-        sample = dataset[index]
-        assert sample.sharp is not None
-        path = folder / f"{sample.frame}.png"
-        write_png(path, restorer(sample))
-        rows.append(score_pair(profile, read_png(path), sample.sharp))
-    return mean_scores(rows)
-
-
-def blurry_scores(dataset: Dataset, profile: Profile) -> Scores:
-    """The scores of the input itself; events are not read."""
-    rows = [
-        score_pair(profile, dataset.read_blurry(frame), dataset.read_sharp(frame))
-        for frame in dataset.frames
-    ]
-    return mean_scores(rows)
-
-
-def mean_scores(rows: list[dict[str, float]]) -> Scores:
-    """The mean over images."""
-    psnr, ssim = (float(np.mean([row[key] for row in rows])) for key in ("psnr", "ssim"))
-    return Scores(psnr, ssim)
 
 
 class Training:
@@ -101,12 +56,12 @@ class Training:
         self.best_psnr: float | None = None
 
     def restorer(self) -> EfnetRestorer:
-        """The network as it is now."""
+        """Wrap the network as it is now."""
         data, precision = self.config.data, self.config.train.precision
         return EfnetRestorer(self.network, self.device, precision, data.event_mask)
 
     def step(self, batch: Batch) -> torch.Tensor:
-        """One iteration; returns the loss, still on the device."""
+        """Run one iteration; return the loss, a scalar that is still on the device."""
         blurry, voxel, mask, sharp = to_device(batch, self.device)
         assert sharp is not None
         for group in self.optimiser.param_groups:
@@ -122,12 +77,23 @@ class Training:
         self.iteration += 1
         return loss.detach()
 
+    def is_due(self, every: int) -> bool:
+        """Say whether something done `every` so many iterations, and at the end, is due now."""
+        return self.iteration % every == 0 or self.iteration == self.config.train.iterations
+
+    def is_best(self, scores: Scores) -> bool:
+        """Say whether these are the best scores so far; keep them if they are."""
+        better = self.best_psnr is None or scores.psnr > self.best_psnr
+        if better:
+            self.best_psnr = scores.psnr
+        return better
+
     def checkpoint(self) -> Checkpoint:
-        """What `last.pth` holds."""
+        """Collect what `last.pth` holds."""
         return self.weights() | {"optimiser": self.optimiser.state_dict()}
 
     def weights(self) -> Checkpoint:
-        """What `best.pth` holds: enough to predict."""
+        """Collect what `best.pth` holds: enough to predict."""
         return {
             "params": self.network.state_dict(),
             "config": dataclasses.asdict(self.config),
@@ -147,69 +113,117 @@ class Training:
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]
 
 
+class Report:
+    """What a training writes and shows: log, progress, checkpoints.
+
+    Nothing else of the loop writes: of several processes, one alone can be the one that does.
+    """
+
+    def __init__(self, training: Training) -> None:
+        settings = training.config.train
+        self.training, self.batch = training, settings.batch
+        self.log = TrainingLog(training.folder, training.iteration)
+        self.bar = tqdm(
+            total=settings.iterations * settings.batch,
+            initial=training.iteration * settings.batch,
+            desc=training.folder.name,
+            unit=" images",
+            mininterval=0.5 if sys.stderr.isatty() else 20.0,
+            smoothing=0.05,
+            dynamic_ncols=True,
+        )
+        self.losses: list[torch.Tensor] = []  # since the last row of the log
+        self.since = time.perf_counter()
+        self.shown: dict[str, str] = {}
+
+    def count(self, loss: torch.Tensor) -> None:
+        """Take note of one step."""
+        self.losses.append(loss)
+        self.bar.update(self.batch)
+
+    def log_losses(self) -> None:
+        """Write the mean loss since the last row, the learning rate and the speed.
+
+        Raises:
+            ChallengeError: the loss is no number.
+        """
+        iteration = self.training.iteration
+        loss = float(torch.stack(self.losses).mean())
+        refuse_nonsense(loss, iteration)
+        now = time.perf_counter()
+        speed = len(self.losses) * self.batch / (now - self.since)
+        rate = self.training.optimiser.param_groups[0]["lr"]
+        self.log.write(iteration, loss=loss, learning_rate=rate, images_per_s=speed)
+        self._show("loss", f"{loss:.2f}")
+        self.losses, self.since = [], now
+
+    def log_scores(self, scores: Scores) -> None:
+        """Write what a validation found; its time does not count as training."""
+        self.log.write(self.training.iteration, val_psnr=scores.psnr, val_ssim=scores.ssim)
+        self._show("val PSNR", f"{scores.psnr:.2f} dB")
+        self.since = time.perf_counter()
+
+    def save_best(self) -> None:
+        """Write `best.pth`: enough to predict."""
+        save_checkpoint(self.training.folder / "best.pth", self.training.weights())
+
+    def save_last(self) -> None:
+        """Write `last.pth`: enough to go on."""
+        save_checkpoint(self.training.folder / "last.pth", self.training.checkpoint())
+
+    def close(self) -> None:
+        """End the progress bar, and flush the log."""
+        self.bar.close()
+        self.log.close()
+
+    def _show(self, name: str, text: str) -> None:
+        self.shown[name] = text
+        self.bar.set_postfix(self.shown)
+
+
 def train(training: Training, frames: Dataset, judge: Callable[[], Scores] | None) -> None:
-    """Run the iterations that are left: step, log, save, validate.
+    """Run the iterations that are left: step, log, validate, save.
 
     `last.pth` is also written when the loop is left by Ctrl-C or by an error in the data.
+
+    Args:
+        training: where it stands; goes on from there.
+        frames: to train on.
+        judge: validates the network as it is now; None: nothing is validated.
     """
-    settings, folder = training.config.train, training.folder
-    log = TrainingLog(folder, training.iteration)
-    batches = training_batches(
-        frames, training.config.data, settings, training.iteration, training.device.type == "cuda"
-    )
-    bar = tqdm(
-        total=settings.iterations * settings.batch,
-        initial=training.iteration * settings.batch,
-        desc=folder.name,
-        unit=" images",
-        mininterval=0.5 if sys.stderr.isatty() else 20.0,
-        smoothing=0.05,
-        dynamic_ncols=True,
-    )
-    losses: list[torch.Tensor] = []
-    shown: dict[str, str] = {}
-    since = time.perf_counter()
+    config, on_gpu = training.config, training.device.type == "cuda"
+    settings = config.train
+    batches = training_batches(frames, config.data, settings, training.iteration, on_gpu)
+    report = Report(training)
     try:
-        with bar:
-            for batch in batches:
-                losses.append(training.step(batch))
-                bar.update(settings.batch)
-                iteration = training.iteration
-                last = iteration == settings.iterations
-                if iteration % settings.log_every == 0 or last:
-                    loss = float(torch.stack(losses).mean())
-                    refuse_nonsense(loss, iteration)
-                    now = time.perf_counter()
-                    speed = len(losses) * settings.batch / (now - since)
-                    rate = training.optimiser.param_groups[0]["lr"]
-                    log.write(iteration, loss=loss, learning_rate=rate, images_per_s=speed)
-                    shown["loss"] = f"{loss:.2f}"
-                    bar.set_postfix(shown)
-                    losses, since = [], now
-                if judge and (iteration % settings.validate_every == 0 or last):
-                    scores = judge()
-                    log.write(iteration, val_psnr=scores.psnr, val_ssim=scores.ssim)
-                    shown["val PSNR"] = f"{scores.psnr:.2f} dB"
-                    bar.set_postfix(shown)
-                    if training.best_psnr is None or scores.psnr > training.best_psnr:
-                        training.best_psnr = scores.psnr
-                        save_checkpoint(folder / "best.pth", training.weights())
-                    since = time.perf_counter()
-                if iteration % settings.save_every == 0 or last:
-                    save_checkpoint(folder / "last.pth", training.checkpoint())
+        for batch in batches:
+            report.count(training.step(batch))
+            if training.is_due(settings.log_every):
+                report.log_losses()
+            if judge and training.is_due(settings.validate_every):
+                scores = judge()
+                report.log_scores(scores)
+                if training.is_best(scores):
+                    report.save_best()
+            if training.is_due(settings.save_every):
+                report.save_last()
     except KeyboardInterrupt:
-        save_checkpoint(folder / "last.pth", training.checkpoint())
+        report.save_last()
         raise
     except DataError as error:
-        save_checkpoint(folder / "last.pth", training.checkpoint())
+        report.save_last()
         # a worker process adds its traceback; what it says last is the error itself
         raise DataError(str(error).strip().rpartition("DataError: ")[2]) from error
     finally:
-        log.close()
+        report.close()
 
 
 def refuse_nonsense(loss: float, iteration: int) -> None:
-    """Raise ChallengeError if the loss is no number: the checkpoints on disk are from before."""
+    """Stop a training whose loss is no number: the checkpoints on disk are from before.
+
+    Raises:
+        ChallengeError: it is NaN or infinite.
+    """
     if not math.isfinite(loss):
         raise ChallengeError(
             f"the loss is {loss} at iteration {iteration}; try a lower train.learning_rate, "

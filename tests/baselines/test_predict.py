@@ -27,8 +27,7 @@ def submissions(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(train, "RUNS", tmp_path / "runs")
+def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
@@ -60,7 +59,7 @@ def test_blurry_is_the_input_in_both_splits(main: Main, highrev: Path, submissio
 
 
 def test_the_newest_training_predicts_its_own_data(
-    main: Main, highrev: Path, tmp_path: Path, submissions: Path
+    runs: Path, main: Main, highrev: Path, tmp_path: Path, submissions: Path
 ) -> None:
     settings = [
         "train.iterations=1",
@@ -69,7 +68,9 @@ def test_the_newest_training_predicts_its_own_data(
         "network.wf=4",
         "data.bins=5",
     ]
-    assert train.main([f"data.root={highrev}", "data.rules=own", "name=first", *settings]) == 0
+    assert (
+        train.main([f"data.root={highrev}", "data.rules=own", "name=first", *settings], runs) == 0
+    )
     assert main([]) == 0
     record = load_record(submissions / "HighREV" / "val" / "first")
     assert record.baseline == "efnet" and record.parameters and record.parameters > 10_000
@@ -218,10 +219,10 @@ def test_reference_rows_and_pictures_follow_the_bins_of_stored_voxel_grids(
 
 
 def test_rules_can_be_chosen_for_the_newest_training(
-    main: Main, highrev: Path, tmp_path: Path, submissions: Path
+    runs: Path, main: Main, highrev: Path, tmp_path: Path, submissions: Path
 ) -> None:
     settings = ["train.iterations=1", "train.crop=16", "train.batch=1", "network.wf=4"]
-    assert train.main([f"data.root={highrev}", "data.rules=own", "name=t", *settings]) == 0
+    assert train.main([f"data.root={highrev}", "data.rules=own", "name=t", *settings], runs) == 0
     (tmp_path / "mine.yml").write_text("name: mine")
     assert main(["--rules", str(tmp_path / "mine.yml"), "--split", "val"]) == 0
     assert (submissions / "mine" / "val" / "t" / "run.json").exists()

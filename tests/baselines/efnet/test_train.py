@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ import torch
 
 from baselines.efnet import train, trainer
 from baselines.efnet.checkpoint import load_checkpoint
-from baselines.efnet.train import main, read_config
+from baselines.efnet.train import read_config
 from baselines.efnet.trainer import learning_rate
 from baselines.efnet.training_log import read_log
 from challenge import REPOSITORY
 from challenge.images import png_size
 
+Main = Callable[[list[str]], int]
 TINY = [
     "network.wf=4",
     "train.crop=16",
@@ -30,10 +32,15 @@ TINY = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(train, "RUNS", tmp_path / "runs")
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def main(runs: Path) -> Main:
+    """The command line, its trainings in a folder of the test's own."""
+    return lambda arguments: train.main(arguments, runs)
 
 
 def arguments(root: Path, **settings: object) -> list[str]:
@@ -48,7 +55,7 @@ def arguments(root: Path, **settings: object) -> list[str]:
 
 
 def test_writes_checkpoints_log_and_validation_images(
-    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(highrev)) == 0
     folder = runs / "t"
@@ -68,21 +75,23 @@ def test_writes_checkpoints_log_and_validation_images(
     assert "next: bash run.sh predict" in capsys.readouterr().out
 
 
-def test_the_loss_falls(highrev: Path, runs: Path) -> None:
+def test_the_loss_falls(main: Main, highrev: Path, runs: Path) -> None:
     settings = {"iterations": 60, "log_every": 10, "validate_every": 60, "learning_rate": 0.003}
     assert main(arguments(highrev, **settings)) == 0
     losses = [row["loss"] for row in read_log(runs / "t" / "log.jsonl") if "loss" in row]
     assert losses[-1] < losses[0] - 1.0
 
 
-def test_a_second_training_leaves_the_first_alone(highrev: Path, runs: Path) -> None:
+def test_a_second_training_leaves_the_first_alone(main: Main, highrev: Path, runs: Path) -> None:
     assert main(arguments(highrev, iterations=1)) == 0
     before = (runs / "t" / "last.pth").read_bytes()
     assert main(arguments(highrev, iterations=1)) == 0
     assert (runs / "t-2" / "last.pth").exists() and (runs / "t" / "last.pth").read_bytes() == before
 
 
-def test_resuming_ends_where_an_uninterrupted_training_ends(highrev: Path, runs: Path) -> None:
+def test_resuming_ends_where_an_uninterrupted_training_ends(
+    main: Main, highrev: Path, runs: Path
+) -> None:
     assert main([*arguments(highrev, iterations=6), "name=whole"]) == 0
     assert main([*arguments(highrev, iterations=6), "name=parts"]) == 0
     # back to iteration 3, as a kill would leave it
@@ -104,15 +113,15 @@ def test_resuming_ends_where_an_uninterrupted_training_ends(highrev: Path, runs:
 def test_a_removed_number_is_not_taken_for_the_next_one(runs: Path) -> None:
     for name in ("t", "t-3", "t-later"):
         (runs / name).mkdir(parents=True)
-    assert train.run_folder("t", resume=False).name == "t-4"
-    assert train.run_folder("u", resume=False).name == "u"
+    assert train.run_folder("t", False, runs).name == "t-4"
+    assert train.run_folder("u", False, runs).name == "u"
     for name in ("t", "t-3"):
         (runs / name / "last.pth").touch()
-    assert train.run_folder("t", resume=True).name == "t-3"
+    assert train.run_folder("t", True, runs).name == "t-3"
 
 
 def test_an_unfinished_training_is_pointed_out(
-    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(highrev, iterations=2)) == 0
     assert main(arguments(highrev, iterations=2)) == 0
@@ -124,7 +133,9 @@ def test_an_unfinished_training_is_pointed_out(
     assert expected in capsys.readouterr().out
 
 
-def test_the_log_of_a_resumed_training_has_every_iteration_once(highrev: Path, runs: Path) -> None:
+def test_the_log_of_a_resumed_training_has_every_iteration_once(
+    main: Main, highrev: Path, runs: Path
+) -> None:
     assert main(arguments(highrev, iterations=6)) == 0
     with open(runs / "t" / "log.jsonl", "a") as file:
         file.write('{"iteration": 8, "lo')  # cut off by a kill
@@ -140,7 +151,7 @@ def test_the_learning_rate_follows_half_a_cosine() -> None:
 
 
 def test_without_a_validation_split_the_last_checkpoint_is_the_best(
-    highrev: Path, runs: Path
+    main: Main, highrev: Path, runs: Path
 ) -> None:
     (highrev / "val").rename(highrev / "later")
     assert main(arguments(highrev, iterations=2)) == 0
@@ -155,7 +166,7 @@ def error(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_what_cannot_be_trained_is_one_error(
-    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([f"data.root={highrev}/nowhere", "data.rules=own", "name=t"]) == 1
     assert "no such folder" in error(capsys)
@@ -172,7 +183,7 @@ def test_what_cannot_be_trained_is_one_error(
 
 
 def test_weights_of_another_width_are_one_error(
-    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+    main: Main, highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(highrev, iterations=1)) == 0
     weights = runs / "t" / "best.pth"
@@ -183,7 +194,7 @@ def test_weights_of_another_width_are_one_error(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_damaged_image_is_one_error_and_what_was_learnt_is_kept(
-    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str], workers: int
+    main: Main, highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str], workers: int
 ) -> None:
     damaged = highrev / "train" / "sharp" / "harbour_00012.png"
     damaged.write_bytes(damaged.read_bytes()[:-40])
@@ -193,7 +204,11 @@ def test_a_damaged_image_is_one_error_and_what_was_learnt_is_kept(
 
 
 def test_a_loss_that_is_no_number_stops_the_training(
-    highrev: Path, runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    main: Main,
+    highrev: Path,
+    runs: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(trainer, "psnr_loss", lambda stages, *_: stages[0].sum() * float("nan"))
     assert main(arguments(highrev)) == 1
@@ -205,7 +220,7 @@ def test_a_loss_that_is_no_number_stops_the_training(
 def test_a_stopped_training_says_how_to_go_on(highrev: Path, tmp_path: Path, kind: int) -> None:
     code = (
         "import sys, pathlib; from baselines.efnet import train; "
-        f"train.RUNS = pathlib.Path({str(tmp_path / 'runs')!r}); sys.exit(train.main(sys.argv[1:]))"
+        f"sys.exit(train.main(sys.argv[1:], pathlib.Path({str(tmp_path / 'runs')!r})))"
     )
     command = [
         sys.executable,
