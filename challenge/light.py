@@ -24,7 +24,17 @@ def linear_to_srgb(light: np.ndarray) -> np.ndarray:
 
 
 def luminance(light: np.ndarray) -> np.ndarray:
-    """What an event pixel sees of linear (..., 3) light: 0.2126 R + 0.7152 G + 0.0722 B."""
+    """Weigh what an event pixel sees of linear light: 0.2126 R + 0.7152 G + 0.0722 B.
+
+    Args:
+        light: (..., 3) float32 linear RGB in [0, 1]. Not modified.
+
+    Returns:
+        (...) float32.
+
+    >>> luminance(np.ones((2, 3, 3), np.float32)).shape
+    (2, 3)
+    """
     # Not a matrix product: its rounding may depend on the number of threads.
     red, green, blue = (light[..., i] * np.float32(part) for i, part in enumerate(LUMINANCE))
     return np.asarray(red + green + blue)

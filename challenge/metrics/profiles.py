@@ -142,6 +142,10 @@ def score_pair(
     Raises:
         ConfigError: no profile of that name.
         DataError: another shape or dtype, or an image smaller than the metric's window.
+
+    >>> image = np.full((16, 16, 3), 100, np.uint8)
+    >>> score_pair("standard", image, image)
+    {'psnr': 100.0, 'ssim': 1.0}
     """
     chosen = find_profile(profile) if isinstance(profile, str) else profile
     return report(chosen, compute(chosen.metrics.values(), prediction, sharp))
