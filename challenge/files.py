@@ -58,7 +58,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while block := file.read(BLOCK):
@@ -122,8 +122,8 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 
 def kit_path(path: str | Path) -> Path:
-    """A path from a configuration, `~` resolved: if nothing is there seen from the working
-    directory, a relative one means the kit's own folder.
+    """Resolve a path from a configuration: a relative one that is not there seen from the working
+    directory means the kit's own folder; `~` is the user's.
     """
     given = Path(path).expanduser()
     return given if given.is_absolute() or given.exists() else REPOSITORY / given

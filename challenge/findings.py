@@ -43,7 +43,7 @@ def shorten(lines: Sequence[str], shown: int = 10) -> list[str]:
 
 
 def listing(findings: Iterable[Finding], shown: int = SHOWN_PER_KIND) -> list[str]:
-    """One line per finding, in the order of their kinds' first appearance.
+    """List one line per finding, in the order of their kinds' first appearance.
 
     Of each kind the first `shown` are written out, the others counted.
     """

@@ -114,7 +114,7 @@ def check_record(folder: Path) -> tuple[RunRecord, list[Finding]]:
 
 
 def _is_a(kind: str, value: object) -> bool:
-    """Whether JSON holds a value of the kind that a field of `RunRecord` is annotated with."""
+    """Say whether JSON holds a value of the kind that a field of `RunRecord` is annotated with."""
     if kind in ("int", "float"):
         whole = isinstance(value, int) and not isinstance(value, bool)
         return whole or (kind == "float" and isinstance(value, float) and math.isfinite(value))
@@ -122,7 +122,8 @@ def _is_a(kind: str, value: object) -> bool:
 
 
 def find_runs(submissions: Path, references: bool = True) -> list[Path]:
-    """The folders of predictions below `submissions`, oldest first (by `created`, then by path).
+    """Find the folders of predictions below `submissions`, oldest first (by `created`, then by
+    path).
 
     Without `references`, the reference rows `blurry` and `edi` are left out.
 

@@ -37,7 +37,7 @@ def print_board(board: Board, console: Console) -> None:
 
 
 def markdown(boards: Sequence[Board]) -> str:
-    """All boards as one Markdown document."""
+    """Write all boards as one Markdown document."""
     parts = ["# Leaderboard"]
     for board in boards:
         parts.append(f"## {_title(board)}")
@@ -51,7 +51,9 @@ def markdown(boards: Sequence[Board]) -> str:
 
 
 def main_columns(board: Board) -> pd.DataFrame:
-    """The essential columns as text, units in the headers, `*` at the best psnr, ssim and lpips."""
+    """Return the essential columns as text, units in the headers, `*` at the best psnr, ssim and
+    lpips.
+    """
     table = board.table
     name = table["run"].where(~table["reference"].astype(bool), table["run"] + " (ref)")
     return pd.DataFrame(
@@ -69,7 +71,7 @@ def main_columns(board: Board) -> pd.DataFrame:
 
 
 def sequence_columns(board: Board, runs: int) -> pd.DataFrame:
-    """One row per sequence, one column per run (the best `runs`), `*` at each row's best."""
+    """Put a sequence in each row, one of the best `runs` in each column, `*` at each row's best."""
     columns = [SEQUENCE_PREFIX + sequence for sequence in board.sequences]
     values = board.table[["run", *columns]].head(runs).set_index("run")
     marked = {
@@ -84,7 +86,7 @@ def _title(board: Board) -> str:
 
 
 def _numbers(column: pd.Series, style: str, best: bool = False, lowest: bool = False) -> pd.Series:
-    """Numbers as text; with `best` the largest (or `lowest`) gets a `*`; equal ones all do."""
+    """Write numbers as text; with `best` the largest (or `lowest`) gets a `*`, equal ones too."""
     top = None
     if best and column.notna().sum() > 1:
         top = column.min() if lowest else column.max()
@@ -97,7 +99,7 @@ def _numbers(column: pd.Series, style: str, best: bool = False, lowest: bool = F
 
 
 def _count(parameters: object) -> str:
-    """8470000 -> 8.47 M."""
+    """Shorten a number: 8470000 becomes 8.47 M."""
     if not isinstance(parameters, int):
         return UNKNOWN
     for size, unit in ((1_000_000, " M"), (1_000, " k")):
@@ -107,7 +109,7 @@ def _count(parameters: object) -> str:
 
 
 def _rich(columns: pd.DataFrame) -> Table:
-    """A rich table: text to the left, folded where it is too long; numbers to the right, whole."""
+    """Build a rich table: text to the left, folded where too long; numbers to the right, whole."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for position, header in enumerate(columns.columns):
         is_text = position == 0 or header == "device"
@@ -124,7 +126,7 @@ def _marked(cell: str) -> Text:
 
 
 def _markdown_table(columns: pd.DataFrame) -> str:
-    """A GitHub table; `|` in a name would end its cell."""
+    """Write a GitHub table; `|` in a name would end its cell."""
     safe = columns.map(lambda cell: str(cell).strip().replace("|", "\\|"))
     safe.columns = [str(name).replace("|", "\\|") for name in columns.columns]
     numeric = ["left", *["right"] * (len(safe.columns) - 1)]

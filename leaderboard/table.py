@@ -42,7 +42,7 @@ class Board:
 
 
 def build_boards(runs: Sequence[Run], profile: str | None = None) -> list[Board]:
-    """One board per (challenge, split) that has a run scored under `profile`, sorted.
+    """Build one board per (challenge, split) that has a run scored under `profile`, sorted.
 
     Columns: run; psnr [dB] and ssim of `profile` (None: the configured one in scores.json);
     gain_db, the psnr above the row `blurry` of the same sharp images; challenge; split; frames;
@@ -67,7 +67,7 @@ def build_boards(runs: Sequence[Run], profile: str | None = None) -> list[Board]
 
 
 def one_table(boards: Sequence[Board]) -> pd.DataFrame:
-    """All rows of all boards; a column that a board lacks is empty there."""
+    """Join all rows of all boards; a column that a board lacks is empty there."""
     columns = list(dict.fromkeys(name for board in boards for name in board.table.columns))
     middle = [name for name in columns if name not in (*FIRST, *LAST)]
     middle.sort(key=lambda name: name.startswith(SEQUENCE_PREFIX))
@@ -76,7 +76,7 @@ def one_table(boards: Sequence[Board]) -> pd.DataFrame:
 
 
 def decision_note(sequences: int) -> str:
-    """What a paired comparison of two rows can decide at best, as one sentence.
+    """Say what a paired comparison of two rows can decide at best, as one sentence.
 
     Frames of one sequence are not independent, so sequences are what can be counted: an exact
     two-sided sign-flip test over n of them cannot give a p below 2 / 2**n.

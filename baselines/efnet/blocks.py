@@ -20,17 +20,17 @@ MLP_EXPANSION = 4  # hidden channels of the fusion's MLP, per channel
 
 
 def conv1x1(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
-    """A linear map of the channels at each pixel."""
+    """Return a linear map of the channels at each pixel."""
     return nn.Conv2d(inputs, outputs, kernel_size=1, bias=bias)
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3 x 3 convolution that keeps height and width."""
+    """Return a 3 x 3 convolution that keeps height and width."""
     return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
 
 
 def halving(channels: int) -> nn.Conv2d:
-    """A 4 x 4 convolution with stride 2: height and width are halved, rounded down."""
+    """Return a 4 x 4 convolution with stride 2: height and width are halved, rounded down."""
     return nn.Conv2d(channels, channels, kernel_size=4, stride=2, padding=1, bias=False)
 
 
@@ -59,7 +59,7 @@ class CrossModalAttention(nn.Module):
         self.project_out = conv1x1(channels, channels, bias=False)
 
     def forward(self, image: Tensor, event: Tensor) -> Tensor:
-        """(N, HW, C) image and event tokens -> (N, HW, C)."""
+        """Map (N, HW, C) image and event tokens -> (N, HW, C)."""
         samples, pixels, channels = image.shape
         per_head = (samples, pixels, self.heads, channels // self.heads)
         q = F.linear(image, self.q.weight.flatten(1))  # (N, HW, C)
@@ -88,7 +88,7 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(MLP_EXPANSION * channels, channels)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(..., C) -> (..., C)."""
+        """Map (..., C) -> (..., C)."""
         out: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
         return out
 
@@ -105,7 +105,7 @@ class Fusion(nn.Module):
         self.ffn = Mlp(channels)
 
     def forward(self, image: Tensor, event: Tensor) -> Tensor:
-        """(N, C, H, W) image and event features -> (N, C, H, W)."""
+        """Map (N, C, H, W) image and event features -> (N, C, H, W)."""
         tokens = image.flatten(2).transpose(1, 2)  # (N, HW, C)
         event_tokens = event.flatten(2).transpose(1, 2)  # (N, HW, C)
         tokens = tokens + self.attn(self.norm1_image(tokens), self.norm1_event(event_tokens))
@@ -125,7 +125,7 @@ class Convolutions(nn.Module):
         self.conv_2 = conv3x3(outputs, outputs)
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, H, W)."""
+        """Map (N, inputs, H, W) -> (N, outputs, H, W)."""
         # In place: a convolution's backward pass does not read its own output.
         out = F.leaky_relu(self.conv_1(x), self.relu_slope, inplace=True)
         out = F.leaky_relu(self.conv_2(out), self.relu_slope, inplace=True)
@@ -137,7 +137,7 @@ class ConvBlock(Convolutions):
     """A level that does nothing more."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, H, W)."""
+        """Map (N, inputs, H, W) -> (N, outputs, H, W)."""
         return self.features(x)
 
 
@@ -164,7 +164,9 @@ class ImageEncoder(Convolutions):
         self.image_event_transformer = Fusion(outputs, heads)
 
     def forward(self, x: Tensor, event: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, inputs, H, W) and event features of the size fused at -> next level's input, skip."""
+        """Map (N, inputs, H, W) and event features of the size fused at -> next level's input,
+        skip.
+        """
         out = self.features(x)  # (N, outputs, H, W)
         if self.fuse_first:
             out = self.image_event_transformer(out, event)
@@ -188,7 +190,7 @@ class EventEncoder(Convolutions):
         self.downsample = halving(outputs) if halves else None
 
     def forward(self, event: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, inputs, H, W) -> next level's input, features to fuse."""
+        """Map (N, inputs, H, W) -> next level's input, features to fuse."""
         out = self.features(event)  # (N, outputs, H, W)
         if self.downsample is None:
             out = self.conv_before_merge(out)
@@ -221,7 +223,9 @@ class GatedEncoder(Convolutions):
     def forward(
         self, x: Tensor, enc: Tensor, dec: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """(N, inputs, H, W); enc, dec (N, outputs, H, W); mask (N, 1, H, W) -> next input, skip."""
+        """Map (N, inputs, H, W); enc, dec (N, outputs, H, W); mask (N, 1, H, W) -> next input,
+        skip.
+        """
         out = self.features(x)  # (N, outputs, H, W)
         if mask is not None:
             mask = mask.to(enc.dtype)
@@ -240,7 +244,7 @@ class Decoder(nn.Module):
         self.conv_block = ConvBlock(inputs, outputs, relu_slope)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(N, inputs, H/2, W/2) and (N, inputs - outputs, H, W) -> (N, outputs, H, W)."""
+        """Map (N, inputs, H/2, W/2) and (N, inputs - outputs, H, W) -> (N, outputs, H, W)."""
         out: Tensor = self.conv_block(torch.cat([self.up(x), skip], dim=1))
         return out
 
@@ -255,7 +259,7 @@ class SupervisedAttention(nn.Module):
         self.conv3 = conv3x3(image_channels, channels)
 
     def forward(self, x: Tensor, blurry: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) features and the blurry image -> (N, C, H, W) features, stage 1's image."""
+        """Map (N, C, H, W) features and the blurry image -> (N, C, H, W), stage 1's image."""
         image = blurry + self.conv2(x)
         gate = torch.sigmoid(self.conv3(image))  # (N, C, H, W)
         return x + self.conv1(x) * gate, image

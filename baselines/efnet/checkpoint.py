@@ -62,7 +62,7 @@ def _first_line(error: Exception) -> str:
 
 
 def network_of(checkpoint: Checkpoint, path: Path) -> EFNet:
-    """The network a checkpoint belongs to, with its weights.
+    """Return the network a checkpoint belongs to, with its weights.
 
     Width, depth and channels are read off the weights themselves; what leaves no trace in them
     (heads, slope, order of fusion) comes from the checkpoint's `config`, else from the published
@@ -117,5 +117,5 @@ def load_weights(network: EFNet, params: dict[str, Tensor], path: Path) -> None:
 
 
 def new_network(config: Config) -> EFNet:
-    """A network as the configuration asks for, with random weights."""
+    """Make a network as the configuration asks for, with random weights."""
     return EFNet(ev_chn=config.data.bins, **dataclasses.asdict(config.network))

@@ -11,8 +11,8 @@ from challenge.errors import ConfigError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that `name` ("auto", "cpu", "cuda", "cuda:1") stands for; auto takes a GPU if
-    there is one.
+    """Choose the device that `name` ("auto", "cpu", "cuda", "cuda:1") stands for; auto takes a GPU
+    if there is one.
 
     Raises:
         ConfigError: no such device on this machine.
@@ -32,12 +32,12 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """ "cpu", or the GPU's name."""
+    """Return "cpu", or the GPU's name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:
-    """The context in which the network is called: bfloat16 autocast, or nothing for float32.
+    """Make the context in which the network is called: bfloat16 autocast, or nothing for float32.
 
     "auto" is bfloat16 where the device computes in it; a processor that has to imitate it is faster
     in float32.
@@ -47,7 +47,7 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 
 
 def has_bfloat16(device: torch.device, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether a device multiplies bfloat16 by itself; no where the system does not tell."""
+    """Say whether a device multiplies bfloat16 by itself; no where the system does not tell."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     try:

@@ -11,7 +11,7 @@ DECIBELS = 10.0 / math.log(10.0)
 
 
 def psnr_loss(predictions: list[Tensor], sharp: Tensor, weight: float = 0.5) -> Tensor:
-    """Minus the PSNR of each image, averaged over the batch, summed over the stages.
+    """Compute minus the PSNR of each image, mean over the batch, sum over the stages.
 
     loss = weight * sum over stages of mean over images of 10 log10(MSE of the image + 1e-8);
     negative when the images are good. Computed in float32 whatever the precision of the network.

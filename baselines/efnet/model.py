@@ -145,7 +145,7 @@ class EFNet(nn.Module):
         return [stage[..., :height, :width] for stage in (stage_1, stage_2)]
 
     def _encode_events(self, event: Tensor) -> list[Tensor]:
-        """(N, ev_chn, H, W) -> for each level the features its image is fused with."""
+        """Return (N, ev_chn, H, W) -> for each level the features its image is fused with."""
         features = self.conv_ev1(event)  # (N, wf, H, W)
         to_fuse: list[Tensor] = []
         for encode in self.down_path_ev:
@@ -181,7 +181,7 @@ def _decode(
 
 
 def _prepare(x: Tensor, multiple: int) -> Tensor:
-    """(N, C, H, W), last row and column repeated up to multiples, in channels-last order."""
+    """Repeat the last row and column of (N, C, H, W) up to multiples, in channels-last order."""
     height, width = x.shape[-2:]
     below, right = -height % multiple, -width % multiple
     if below or right:
@@ -191,7 +191,7 @@ def _prepare(x: Tensor, multiple: int) -> Tensor:
 
 
 def _shape_problems(name: str, tensor: Tensor, expected: Sequence[int | str]) -> list[str]:
-    """One sentence if the shape is not the expected one; a letter stands for any size from 1."""
+    """Say in a sentence if a shape is not the expected one; a letter stands for any size."""
     fits = tensor.dim() == len(expected) and all(
         found == want if isinstance(want, int) else found > 0
         for found, want in zip(tensor.shape, expected, strict=True)
@@ -203,7 +203,7 @@ def _shape_problems(name: str, tensor: Tensor, expected: Sequence[int | str]) ->
 
 
 def _channel_advice(found: int, expected: int) -> str:
-    """What to do about an event grid with the wrong number of channels."""
+    """Say what to do about an event grid with the wrong number of channels."""
     advice = f"event: the network takes {expected} channels, the grid has {found}; "
     if found == 7 and expected == 6:
         return advice + (

@@ -38,7 +38,7 @@ DEFAULT_CONFIG = REPOSITORY / "configs" / "efnet_mini.yml"
 
 
 def open_data(config: Config, split: str) -> Dataset:
-    """One split of the configured data; the embedded data set is made if it is not there yet."""
+    """Open one split of the configured data; make the embedded data set if it is not there yet."""
     source = DataSource.of_config(dataclasses.asdict(config.data))
     if source.root == embedded.DEFAULT_ROOT:
         embedded.ensure(source.root)
@@ -70,7 +70,7 @@ def run_folder(name: str, resume: bool, runs: Path) -> Path:
 
 
 def stopped_at(folder: Path) -> int | None:
-    """The last logged iteration of a training that did not reach its end; None if it did."""
+    """Return the last logged iteration of a training that did not reach its end; None if it did."""
     rows = read_log(folder / "log.jsonl")
     if not rows or not (folder / "last.pth").exists() or not (folder / "config.yml").exists():
         return None
@@ -111,7 +111,7 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
 
 
 def validation_frames(config: Config) -> Dataset | None:
-    """The validation split; None where there is none, or its sharp images are withheld."""
+    """Return the validation split; None where there is none, or its sharp images are withheld."""
     if not (kit_path(config.data.root) / "val").is_dir():
         return None
     valid = open_data(config, "val")
@@ -131,7 +131,7 @@ def introduce(training: Training, frames: int, valid: Dataset | None) -> None:
 
 
 def find_config(path: str) -> Path:
-    """A configuration file by its path, or by its name in the kit's `configs/`."""
+    """Find a configuration file by its path, or by its name in the kit's `configs/`."""
     given = kit_path(path)
     return given if given.exists() else DEFAULT_CONFIG.parent / given.name
 

@@ -37,8 +37,8 @@ class TrainingLog:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """The rows of a `log.jsonl`; none if there is no file. A last line cut off by a kill is left
-    out.
+    """Read the rows of a `log.jsonl`; none if there is no file. A last line cut off by a kill is
+    left out.
     """
     if not path.exists():
         return []

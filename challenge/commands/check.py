@@ -46,7 +46,7 @@ class Report:
     unchecked: tuple[str, ...]
 
     def of_level(self, level: str) -> list[Finding]:
-        """The findings of one level."""
+        """Return the findings of one level."""
         return [finding for finding in self.findings if finding.level == level]
 
 
@@ -111,7 +111,7 @@ def examine(path: Path, options: Options, pixels: bool) -> Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report for programs; the keys stay as they are."""
+    """Return the report for programs; the keys stay as they are."""
     errors, warnings = report.of_level("error"), report.of_level("warning")
     candidate = report.candidate
     root = candidate.data_root
@@ -131,14 +131,14 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _later(finding: Finding) -> Finding:
-    """What only packing needs is no error of the predictions."""
+    """Turn a finding into a warning: what only packing needs is no error of the predictions."""
     return Finding(
         finding.kind, finding.file, finding.expected, finding.found, finding.fix, "warning"
     )
 
 
 def _before_packing(candidate: Candidate) -> list[Finding]:
-    """What packing a folder will need: facts in its record, and a zip that is not too large."""
+    """Find what packing a folder will need: facts in its record, a zip that is not too large."""
     if candidate.zipped:
         return []
     about_record = [each for each in candidate.findings if each.kind == "record"]
@@ -148,7 +148,7 @@ def _before_packing(candidate: Candidate) -> list[Finding]:
 
 
 def _unchecked(candidate: Candidate, pixels: bool) -> list[str]:
-    """What nobody could look at, with the option that would help."""
+    """Say what nobody could look at, with the option that would help."""
     expected = candidate.expected
     unchecked = []
     if expected.names is None:
@@ -173,7 +173,7 @@ def _progress(images: Sequence[Entry]) -> Iterable[Entry]:
 
 
 def _print(report: Report, brief: bool, out: TextIO) -> None:
-    """One line per finding, errors first; then what was guessed or left out; then the verdict."""
+    """Print one line per finding, errors first; then what was guessed or left out; the verdict."""
     errors, warnings = report.of_level("error"), report.of_level("warning")
     for level, findings in (("error", errors), ("warning", warnings)):
         for line in listing(findings, 3 if brief else len(findings)):

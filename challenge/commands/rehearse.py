@@ -156,7 +156,7 @@ def plan_rehearsal(candidate: Candidate) -> Rehearsal:
 
 
 def _hosted(rules: Rules, split: str) -> Rules:
-    """The rules; those that nobody hosts get a competition of their name, with one phase."""
+    """Complete rules that nobody hosts by a competition of their name, with one phase."""
     if rules.hosting is not None:
         return rules
     phase = Phase(split, "Rehearsal", "2000-01-01 00:00:00")
@@ -175,7 +175,7 @@ def _announce(name: str, outcome: Outcome, hosting: Hosting, kept: Path) -> None
 
 
 def _row(row: Mapping[str, float], hosting: Hosting) -> str:
-    """The leaderboard's row, two lines: keys, and figures as the platform shows them."""
+    """Return the leaderboard's row, two lines: keys, and figures as the platform shows them."""
     shown = [f"{row[column.key]:.{column.precision}f}" for column in hosting.columns]
     keys = [column.key for column in hosting.columns]
     widths = [max(len(key), len(text)) for key, text in zip(keys, shown, strict=True)]

@@ -53,7 +53,9 @@ class Target:
     extras: Sequence[Extra] = ()
 
     def current(self) -> Scores | None:
-        """The kept scores, if they are of the images that lie there now, and hold every figure."""
+        """Return the kept scores, if they are of the images that lie there now, and hold every
+        figure.
+        """
         kept = current_scores(self.folder, self.sharp, self.profiles)
         wanted = {extra.column for extra in self.extras}
         return kept if kept is not None and wanted <= kept.extra.keys() else None
@@ -191,7 +193,7 @@ def _score_all(choice: Choice, console: Console) -> None:
 
 
 def _latest(choice: Choice) -> Target:
-    """The newest run, references aside, whose sharp images are on disk."""
+    """Return the newest run, references aside, whose sharp images are on disk."""
     runs = [run for run in find_runs(choice.submissions, references=False) if _wanted(run, choice)]
     if not runs:
         raise _nothing_to_score(choice)
@@ -199,7 +201,7 @@ def _latest(choice: Choice) -> Target:
 
 
 def _wanted(folder: Path, choice: Choice) -> bool:
-    """Whether a run belongs to the split asked for, and its sharp images are there."""
+    """Say whether a run belongs to the split asked for, and its sharp images are there."""
     record = load_record(folder)
     if choice.split is not None and record.split != choice.split:
         return False
@@ -225,7 +227,7 @@ def _nothing_to_score(choice: Choice) -> ChallengeError:
 
 
 def _target(folder: Path, choice: Choice) -> Target:
-    """Everything about one folder that is known before its images are read."""
+    """Return everything about one folder that is known before its images are read."""
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         hint = "; a zip is scored by its folder" if folder.suffix == ".zip" else ""
@@ -251,7 +253,7 @@ def _target(folder: Path, choice: Choice) -> Target:
 
 
 def _sharp(record: RunRecord, choice: Choice) -> Path | None:
-    """Where the sharp images should be; None if nothing says so."""
+    """Say where the sharp images should be; None if nothing says so."""
     if choice.sharp is not None:
         return choice.sharp
     root = choice.data or (kit_path(record.data_root) if record.data_root else None)

@@ -46,7 +46,8 @@ IMPORT_NAMES = {
 
 
 def requirements(*extras: str) -> list[tuple[str, str]]:
-    """(name, lowest version) of each dependency in pyproject.toml, then of those of the extras.
+    """Return (name, lowest version) of each dependency in pyproject.toml, then of those of the
+    extras.
 
     Reads one quoted `name>=version` a line: Python 3.10 has no TOML reader.
     """
@@ -61,7 +62,9 @@ def requirements(*extras: str) -> list[tuple[str, str]]:
 
 
 def setting(key: str) -> str:
-    """The text after `key = ` in pyproject.toml, say `requires-python` or the pin of `torch`."""
+    """Return the text after `key = ` in pyproject.toml, say `requires-python` or the pin of
+    `torch`.
+    """
     found = re.search(rf'^{key} = "(.*)"', PYPROJECT.read_text(encoding="utf-8"), re.M)
     if found is None:
         raise KeyError(f"{PYPROJECT}: no setting called {key}")
@@ -69,13 +72,13 @@ def setting(key: str) -> str:
 
 
 def python_fits() -> bool:
-    """Whether this Python's version lies within `requires-python` (">=LOWEST,<FIRST TOO NEW")."""
+    """Say whether this Python lies within `requires-python` (">=LOWEST,<FIRST TOO NEW")."""
     lowest, too_new = setting("requires-python").split(",")
     return _release(lowest[2:]) <= sys.version_info[:2] < _release(too_new[1:])
 
 
 def lacking(*extras: str) -> list[str]:
-    """Names of the kit's requirements that are not installed here, or too old. Imports none."""
+    """List the kit's requirements that are not installed here, or too old. Imports none."""
     return [name for name, lowest in requirements(*extras) if not _holds(name, lowest)]
 
 
@@ -88,13 +91,15 @@ def environment_is_finished() -> bool:
 
 
 def needs() -> list[str]:
-    """All that decides what a `.venv` holds; when it changes, the `.venv` is brought up to date."""
+    """Return all that decides what a `.venv` holds; when it changes, the `.venv` is brought up to
+    date.
+    """
     pins = [f"{name}=={setting(name)}" for name in ("torch", "torchvision")]
     return pins + [f"{name}>={lowest}" for name, lowest in requirements("dev")]
 
 
 def venv_state() -> dict[str, object] | None:
-    """What `make_environment` noted in `.venv`; None if there is none, or it was made by hand."""
+    """Read what `make_environment` noted in `.venv`; None if there is none, or made by hand."""
     try:
         state = json.loads(STATE.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -139,7 +144,7 @@ def _holds(name: str, lowest: str) -> bool:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: (2, 13, 0) for 2.13.0+cpu."""
+    """Take the leading numbers of a version: (2, 13, 0) of 2.13.0+cpu."""
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(part) for part in found.group().split(".")) if found else ()
 

@@ -34,7 +34,7 @@ class Finding:
 
 
 def check_python() -> Finding:
-    """The version against `requires-python`, and where it lives."""
+    """Check the version against `requires-python`, and where it lives."""
     found = f"{platform.python_version()}, {sys.executable}"
     if bootstrap.python_fits():
         return Finding("Python", found)
@@ -43,7 +43,7 @@ def check_python() -> Finding:
 
 
 def check_packages() -> Finding:
-    """Every dependency and developer tool of pyproject.toml, by name and lowest version."""
+    """Check every dependency and developer tool of pyproject.toml, by name and lowest version."""
     state = bootstrap.venv_state()
     if not bootstrap.environment_is_finished():
         what = "outdated: pyproject.toml changed" if state and state.get("ready") else "half made"
@@ -56,7 +56,7 @@ def check_packages() -> Finding:
 
 
 def check_torch() -> Finding:
-    """The build of torch, and the device it finds."""
+    """Check the build of torch, and the device it finds."""
     import torch
 
     cuda = torch.cuda.is_available()
@@ -69,7 +69,7 @@ def check_torch() -> Finding:
 
 
 def check_torchvision() -> Finding:
-    """Whether it imports, and whether that takes the kit's help."""
+    """Say whether it imports, and whether that takes the kit's help."""
     mended = torchvision_shim.ensure_torchvision_imports()
     version = importlib.import_module("torchvision").__version__
     helped = " (its operators declared by challenge.environment)" if mended else ""
@@ -77,7 +77,7 @@ def check_torchvision() -> Finding:
 
 
 def check_opencv() -> Finding:
-    """Whether it imports, and whether two distributions share its folder."""
+    """Say whether it imports, and whether two distributions share its folder."""
     names = [name for name in ("opencv-python", "opencv-python-headless") if _installed(name)]
     if len(names) > 1:
         advice = f"one overwrites the other: pip uninstall {' '.join(names)}; bash run.sh setup"
@@ -92,7 +92,7 @@ def check_opencv() -> Finding:
 
 
 def check_data() -> Finding:
-    """Whether the embedded data set has been made."""
+    """Say whether the embedded data set has been made."""
     folder = bootstrap.ROOT / "data" / "mini"
     if folder.is_dir():
         return Finding("data", str(folder))
@@ -100,7 +100,7 @@ def check_data() -> Finding:
 
 
 def check_machine() -> Finding:
-    """Cores this process may use, and the free disk under the repository."""
+    """Check cores this process may use, and the free disk under the repository."""
     free = shutil.disk_usage(bootstrap.ROOT).free / 1e9
     advice = f"less than {LEAST_FREE_GB:.0f} GB free: make room" if free < LEAST_FREE_GB else ""
     return Finding("machine", f"{cores()} cores, {free:.0f} GB of disk free", advice)

@@ -48,7 +48,9 @@ def say(text: str) -> None:
 
 
 def find_uv(wish: str) -> str | None:
-    """The uv on the path, or the one in `.tools`, put there by pip if need be; None: do without."""
+    """Find the uv on the path, or the one in `.tools`, put there by pip if need be; None: do
+    without.
+    """
     if wish not in ("auto", "uv", "pip"):
         raise SetupError(f"KIT_INSTALLER={wish}: expected auto, uv or pip")
     if wish == "pip":
@@ -66,7 +68,7 @@ def find_uv(wish: str) -> str | None:
 
 
 def make_installer(python: str, uv: str | None) -> Installer:
-    """An installer for the environment of that Python."""
+    """Make an installer for the environment of that Python."""
     if uv is None:
         return Installer((python, "-m", "pip", "install"), is_uv=False)
     environment = uv_environment(os.environ, read_pip_config())
@@ -75,7 +77,7 @@ def make_installer(python: str, uv: str | None) -> Installer:
 
 @functools.cache
 def read_pip_config() -> dict[str, str]:
-    """pip's settings of the names in UV_NAMES: from its files, and over them from PIP_*."""
+    """Read pip's settings of the names in UV_NAMES: from its files, and over them from PIP_*."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     listing = subprocess.run(command, capture_output=True, text=True).stdout
     found = dict(re.findall(r"^\w+\.([\w-]+)='(.*)'$", listing, re.M))
@@ -97,7 +99,7 @@ def uv_environment(environment: Mapping[str, str], pip_config: Mapping[str, str]
 
 
 def installed_version(python: str, name: str) -> str:
-    """The version of a distribution in the environment of that Python; "" if it has none."""
+    """Return the version of a distribution in the environment of that Python; "" if it has none."""
     code = "import sys; from importlib import metadata; print(metadata.version(sys.argv[1]))"
     done = subprocess.run([python, "-c", code, name], capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""

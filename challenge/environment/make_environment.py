@@ -63,7 +63,7 @@ def choose_build(wish: str | None, before: object, gpu: str | None) -> tuple[str
 
 
 def find_gpu() -> str | None:
-    """The first GPU that nvidia-smi lists, or None."""
+    """Find the first GPU that nvidia-smi lists, or None."""
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -75,7 +75,7 @@ def find_gpu() -> str | None:
 def torch_attempts(
     build: str, uv: bool, linux: bool, gpu: bool, torch: str, torchvision: str
 ) -> list[tuple[str, list[str]]]:
-    """What to try in turn until one succeeds: what it is, and the arguments of `pip install`.
+    """Say what to try in turn until one succeeds: what it is, and the arguments of `pip install`.
 
     Only Linux has several builds of one torch. There the registry's own is the CUDA build, of
     several GB: nobody gets that one without a GPU or a word. A CPU build is known by its version,

@@ -59,7 +59,7 @@ def build_bundle(rules: Rules, data: Path, platform: str, path: Path) -> None:
 
 
 def with_splits(rules: Rules, splits: Sequence[str]) -> Rules:
-    """The rules with the phases of these splits only.
+    """Keep the rules with the phases of these splits only.
 
     Raises:
         ConfigError: no phase has one of these splits.
@@ -73,7 +73,7 @@ def with_splits(rules: Rules, splits: Sequence[str]) -> Rules:
 
 
 def find_references(data: Path, split: str) -> list[Path]:
-    """The sharp images of a split, sorted by name; hidden files do not count."""
+    """Find the sharp images of a split, sorted by name; hidden files do not count."""
     files = list_pngs(sharp_folder(data, split))
     if not files:
         raise DataError(
@@ -84,7 +84,7 @@ def find_references(data: Path, split: str) -> list[Path]:
 
 
 def reference_problems(rules: Rules, data: Path, facts: Mapping[str, SplitFacts]) -> list[str]:
-    """What the reference images and the rules disagree on, one line each."""
+    """Say what the reference images and the rules disagree on, one line each."""
     problems = []
     size = (rules.width, rules.height)
     for split, fact in facts.items():
@@ -99,12 +99,14 @@ def reference_problems(rules: Rules, data: Path, facts: Mapping[str, SplitFacts]
 
 
 def reference_name(split: str) -> str:
-    """The name of the zip with a split's reference data."""
+    """Return the name of the zip with a split's reference data."""
     return f"reference_{split}.zip"
 
 
 def codalab_configuration(hosting: Hosting) -> dict[str, Any]:
-    """`competition.yaml` of CodaLab v1: it knows no end of a phase, only the competition's own."""
+    """Return `competition.yaml` of CodaLab v1: it knows no end of a phase, only the competition's
+    own.
+    """
     best = hosting.submission_rule == "Force_Best"
     phases = {
         number: {
@@ -151,7 +153,7 @@ def codalab_configuration(hosting: Hosting) -> dict[str, Any]:
 
 
 def codabench_configuration(hosting: Hosting) -> dict[str, Any]:
-    """`competition.yaml` of Codabench, version 2."""
+    """Return `competition.yaml` of Codabench, version 2."""
     contact = {"contact_email": hosting.contact} if hosting.contact else {}
     return {
         "version": 2,
@@ -237,6 +239,6 @@ def _facts(files: Sequence[Path]) -> SplitFacts:
 
 
 def _nearest(path: Path) -> Path:
-    """The folder of `path`, made if need be: inner zips are as large as the bundle."""
+    """Make the folder of `path` if need be: inner zips are as large as the bundle."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.parent

@@ -253,7 +253,7 @@ def _data(
 def _inner(
     archive: zipfile.ZipFile, name: str, key: str, columns: Sequence[str]
 ) -> Iterator[Finding]:
-    """A zip in the bundle: it can be read to the end, holds files, and holds them at its root."""
+    """Check a zip in the bundle: it can be read to the end, and holds files at its root."""
     try:
         with archive.open(name) as stream, zipfile.ZipFile(stream) as inner:
             files = [info.filename for info in inner.infolist() if not info.is_dir()]

@@ -11,7 +11,7 @@ SHIFTS = 48
 
 
 def draw_logo() -> bytes:
-    """A PNG of 256x256: blurred in the upper half, sharp in the lower one, red and blue events."""
+    """Draw a PNG of 256x256: blurred above, sharp below, with red and blue events."""
     rows, columns = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     place = np.arange(SHIFTS) - SHIFTS / 2
     discs = [_disc(rows, columns - shift) for shift in place]

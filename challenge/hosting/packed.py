@@ -28,7 +28,8 @@ Content = Mapping[str, bytes | Path]
 
 
 def scoring_program(rules: Rules) -> dict[str, bytes]:
-    """Every file of the scoring program: `score.py`, `metadata`, settings, and what they import.
+    """Return every file of the scoring program: `score.py`, `metadata`, settings, and what they
+    import.
 
     Raises:
         ConfigError: a column or the profile of the rules cannot be used.
@@ -48,7 +49,7 @@ def scoring_program(rules: Rules) -> dict[str, bytes]:
 
 
 def hosting_of(rules: Rules) -> Hosting:
-    """What the rules say about hosting.
+    """Say what the rules say about hosting.
 
     Raises:
         ConfigError: nothing, or values that no platform could use (all of them).
@@ -64,7 +65,7 @@ def hosting_of(rules: Rules) -> Hosting:
 
 
 def imported_files(module: str, root: Path = REPOSITORY) -> list[Path]:
-    """The files of `module` and of all the kit's modules it imports when it is imported, sorted.
+    """Find the files of `module` and of all the kit's modules that importing it imports, sorted.
 
     Imports inside functions and under `if TYPE_CHECKING` do not count.
     """
@@ -82,7 +83,7 @@ def imported_files(module: str, root: Path = REPOSITORY) -> list[Path]:
 
 
 def _module_file(name: str, root: Path) -> Path | None:
-    """The file of one of the kit's modules; None for a module of others, or for a mere name."""
+    """Find the file of one of the kit's modules; None for others, or for a mere name."""
     stem = root.joinpath(*name.split("."))
     files = (stem / "__init__.py", stem.with_suffix(".py"))
     return next((file for file in files if file.is_file()), None)

@@ -150,7 +150,7 @@ def refuse(findings: Sequence[Finding], title: str, output: Path) -> Outcome:
 
 
 def _too_much(candidate: Candidate, expected: Expected) -> list[Finding]:
-    """A zip that would fill the disk: more than its images need without any compression."""
+    """Find a zip that would fill the disk: more than its images need without any compression."""
     sizes = [expected.size] * (expected.frames or 1) if expected.size else expected.sizes.values()
     allowed = SPARE + sum(4 * width * height for width, height in filter(None, sizes))
     total, count = sum(entry.size for entry in candidate.entries), len(candidate.entries)

@@ -45,7 +45,7 @@ def pages(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> di
 def starting_kit(
     rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]
 ) -> dict[str, bytes]:
-    """Files of the starting kit: how to submit, a sample readme.txt, the names asked for."""
+    """Write files of the starting kit: how to submit, a sample readme.txt, the names asked for."""
     lines = [
         f"# {hosting.title}: how to submit",
         "",
@@ -136,7 +136,7 @@ def _data(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> st
 
 
 def _definition(metric: Metric) -> str:
-    """The metric's docstring without what only programmers need."""
+    """Return the metric's docstring without what only programmers need."""
     parts = (inspect.getdoc(metric) or "").split("\n\n")
     return "\n\n".join(part for part in parts if not part.startswith(("Raises:", ">>>")))
 

@@ -27,7 +27,7 @@ SMALLEST_SIDE: Mapping[str, int] = MappingProxyType({"alex": 31, "vgg": 16})
 
 
 def column(net: str) -> str:
-    """What the figure is called in tables: `lpips_alex`, `lpips_vgg`."""
+    """Say what the figure is called in tables: `lpips_alex`, `lpips_vgg`."""
     return f"lpips_{find_backbone(net).net}"
 
 
@@ -113,7 +113,7 @@ class Lpips:
             raise DataError(f"{column(self.net)} cannot be computed", problems)
 
     def _tensor(self, image: np.ndarray) -> torch.Tensor:
-        """(1, 3, H, W) float32 in [-1, 1]."""
+        """Return (1, 3, H, W) float32 in [-1, 1]."""
         import torch
 
         planes = np.ascontiguousarray(image.transpose(2, 0, 1)[None])

@@ -84,7 +84,7 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def find_profile(name: str, profiles: Mapping[str, Profile] = PROFILES) -> Profile:
-    """The profile of that name.
+    """Find the profile of that name.
 
     Raises:
         ConfigError: there is none; says the nearest.
@@ -95,7 +95,7 @@ def find_profile(name: str, profiles: Mapping[str, Profile] = PROFILES) -> Profi
 
 
 def profile_problems(profile: Profile) -> list[str]:
-    """What is wrong with a profile from a configuration: one line each, none if it can be used."""
+    """Say what is wrong with a profile from a configuration: one line each, or nothing."""
     name, problems = profile.name, []
     if name in PROFILES:
         problems.append("the kit's own profile of that name stays as it is; choose another name")
@@ -110,7 +110,7 @@ def profile_problems(profile: Profile) -> list[str]:
 
 
 def compute(names: Iterable[str], prediction: np.ndarray, sharp: np.ndarray) -> dict[str, float]:
-    """Name of a metric -> its value; PSNR is infinite for equal images.
+    """Compute metrics: name -> value; PSNR is infinite for equal images.
 
     Raises:
         DataError: another shape or dtype, or an image smaller than the metric's window.
@@ -120,7 +120,7 @@ def compute(names: Iterable[str], prediction: np.ndarray, sharp: np.ndarray) -> 
 
 
 def report(profile: Profile, values: Mapping[str, float]) -> dict[str, float]:
-    """What a profile makes of computed metrics: {"psnr": decibels, "ssim": at most 1}, finite."""
+    """Report computed metrics under a profile: {"psnr": decibels, "ssim": at most 1}, finite."""
     return {
         "psnr": min(values[profile.psnr], profile.psnr_cap),
         "ssim": values[profile.ssim],
@@ -152,7 +152,7 @@ def score_pair(
 
 
 def metrics_sha256() -> str:
-    """A hash of the metrics' source: values computed by other code are out of date."""
+    """Return a hash of the metrics' source: values computed by other code are out of date."""
     digest = hashlib.sha256()
     for module in (images, psnr, ssim, windows):
         assert module.__file__ is not None
@@ -161,7 +161,7 @@ def metrics_sha256() -> str:
 
 
 def profiles_sha256(profiles: Mapping[str, Profile]) -> str:
-    """A hash of the metrics' source and of the profiles' definitions: what scores depend on."""
+    """Hash the metrics' source and the profiles' definitions: what scores depend on."""
     definitions = {name: asdict(profile) for name, profile in profiles.items()}
     text = metrics_sha256() + json.dumps(definitions, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

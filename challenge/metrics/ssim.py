@@ -99,5 +99,5 @@ def _constants(value_range: float) -> tuple[float, float]:
 
 
 def _planes(image: np.ndarray) -> np.ndarray:
-    """(3, H, W), each channel in one piece."""
+    """Return (3, H, W), each channel in one piece."""
     return np.ascontiguousarray(image.transpose(2, 0, 1))

@@ -42,7 +42,7 @@ class Backbone:
     content_sha256: str
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Every key of a state, and the shape of its array, in torchvision's order."""
+        """Return every key of a state, and the shape of its array, in torchvision's order."""
         shapes: dict[str, tuple[int, ...]] = {}
         for number, inputs, outputs, side in self.layers:
             shapes[f"features.{number}.weight"] = (outputs, inputs, side, side)
@@ -89,7 +89,7 @@ class Weights:
 
 
 def find_backbone(net: str) -> Backbone:
-    """The backbone of that name.
+    """Find the backbone of that name.
 
     Raises:
         ConfigError: there is none; says which there are.
@@ -100,18 +100,18 @@ def find_backbone(net: str) -> Backbone:
 
 
 def weights_path(net: str) -> Path:
-    """Where the weights of a network are kept, whether or not they are there."""
+    """Say where the weights of a network are kept, whether or not they are there."""
     name = f"lpips_{find_backbone(net).net}.pth"
     return Path(os.environ.get(FOLDER_VARIABLE) or REPOSITORY / "weights").expanduser() / name
 
 
 def has_weights(net: str) -> bool:
-    """Whether there is a file; `load_weights` tells whether it is whole."""
+    """Say whether there is a file; `load_weights` tells whether it is whole."""
     return weights_path(net).is_file()
 
 
 def content_sha256(state: State) -> str:
-    """One hash over names, shapes and values, the same whatever file they are kept in."""
+    """Return one hash over names, shapes and values, the same whatever file they are kept in."""
     digest = hashlib.sha256()
     for name, array in sorted(state.items()):
         digest.update(f"{name} {array.shape}\n".encode())

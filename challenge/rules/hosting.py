@@ -52,7 +52,7 @@ class Column:
 
 
 def ntire_columns() -> list[Column]:
-    """The keys of the NTIRE challenges' servers."""
+    """Return the keys of the NTIRE challenges' servers."""
     return [
         Column("PSNR", "psnr", "PSNR [dB]"),
         Column("SSIM", "ssim", "SSIM"),
@@ -91,7 +91,7 @@ class Hosting:
 
 
 def hosting_problems(hosting: Hosting) -> list[str]:
-    """Every value that no platform could use, one line each."""
+    """Return every value that no platform could use, one line each."""
     problems = [] if hosting.title.strip() else ["title: expected a text, found none"]
     if not hosting.phases:
         problems.append("phases: expected at least one, found none")
@@ -103,7 +103,7 @@ def hosting_problems(hosting: Hosting) -> list[str]:
 
 
 def parse_date(text: str) -> datetime.datetime | None:
-    """The moment that "YYYY-MM-DD HH:MM:SS" means in UTC; None for another form."""
+    """Return the moment that "YYYY-MM-DD HH:MM:SS" means in UTC; None for another form."""
     try:
         return datetime.datetime.strptime(text, DATE).replace(tzinfo=datetime.timezone.utc)
     except (TypeError, ValueError):

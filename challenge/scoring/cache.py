@@ -35,7 +35,7 @@ class ScoreCache:
             self._read(path)
 
     def find(self, key: str) -> Values:
-        """What is known of a pair; empty if nothing is."""
+        """Say what is known of a pair; empty if nothing is."""
         return dict(self._known.get(key, {}))
 
     def add(self, key: str, values: Mapping[str, float]) -> None:
@@ -96,12 +96,12 @@ class ScoreCache:
 
 
 def pair_key(prediction_sha256: str, sharp_sha256: str) -> str:
-    """What a pair is known by: its contents, whatever the files are called."""
+    """Say what a pair is known by: its contents, whatever the files are called."""
     return f"{prediction_sha256} {sharp_sha256}"
 
 
 def cache_file(caches: Path, folder: Path) -> Path:
-    """The file for a folder of predictions; outside of it, so that nothing joins the PNGs."""
+    """Name the file for a folder of predictions, outside of it: nothing joins the PNGs."""
     place = zlib.crc32(str(folder.resolve()).encode())
     return caches / f"{folder.resolve().name}-{place:08x}.jsonl"
 

@@ -53,7 +53,7 @@ class LpipsChoice(str, Enum):
 
 
 def lpips_extras(choice: LpipsChoice) -> list[Extra]:
-    """The LPIPS figures to score. Loads no network yet: that waits for the first image.
+    """Choose the LPIPS figures to score. Loads no network yet: that waits for the first image.
 
     Raises:
         DataError: the weights of a network asked for by name are not on disk.

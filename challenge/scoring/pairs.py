@@ -71,7 +71,7 @@ def find_pairs(folder: Path, sharp: Path) -> list[Pair]:
 
 
 def hash_files(paths: Iterable[Path]) -> dict[Path, str]:
-    """Path -> SHA-256 of the file, on all cores.
+    """Hash files on all cores: path -> SHA-256.
 
     Raises:
         DataError: a file cannot be read.
@@ -85,7 +85,7 @@ def hash_files(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def folder_sha256(hashes: dict[Path, str]) -> str:
-    """One hash over the names and contents of a folder's PNGs, given those of the files."""
+    """Return one hash over the names and contents of a folder's PNGs, given those of the files."""
     digest = hashlib.sha256()
     for path, content in sorted(hashes.items(), key=lambda item: item[0].name):
         digest.update(f"{content} {path.name}\n".encode())
@@ -123,7 +123,7 @@ def _folder_with_pngs(folder: Path) -> Path | None:
 
 
 def _pair(prediction: Path, sharp: Path, findings: list[Finding]) -> Pair:
-    """A pair; sizes that differ are added to `findings`."""
+    """Make a pair; sizes that differ are added to `findings`."""
     size, wanted = png_size(prediction), png_size(sharp)
     if size != wanted:
         width, height = wanted

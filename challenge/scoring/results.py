@@ -75,7 +75,8 @@ def usable_scores(folder: Path) -> Scores | None:
 
 
 def gains(scores: Scores, other: Scores) -> Mapping[str, Mapping[str, float]] | None:
-    """Means minus another run's; None where the two were not scored against the same images.
+    """Compute means minus another run's; None where the two were not scored against the same
+    images.
 
     A profile that only one of them has is left out.
     """
@@ -126,7 +127,7 @@ def _means(values: Any) -> Means:
 
 
 def _figures(where: str, values: Mapping[str, Any]) -> dict[str, float]:
-    """Name -> finite number."""
+    """Map name -> finite number."""
     figures = dict(values)
     for name, number in figures.items():
         is_number = isinstance(number, int | float) and not isinstance(number, bool)

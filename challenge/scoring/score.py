@@ -119,7 +119,7 @@ def image_table(
 def current_scores(
     folder: Path, sharp: Path, profiles: Mapping[str, Profile] = PROFILES
 ) -> Scores | None:
-    """The kept scores if the same images, scored now by these profiles, would give them."""
+    """Return the kept scores if the same images, scored now by these profiles, would give them."""
     scores = usable_scores(folder)
     if scores is None or not (folder / TABLE_FILE).is_file():
         return None
@@ -130,12 +130,12 @@ def current_scores(
 
 
 def images_sha256(folder: Path) -> str:
-    """One hash over the names and contents of a folder's PNGs."""
+    """Return one hash over the names and contents of a folder's PNGs."""
     return folder_sha256(hash_files(list_pngs(folder)))
 
 
 def _metric_names(profiles: Mapping[str, Profile]) -> tuple[str, ...]:
-    """All that the profiles need, each once."""
+    """Return all that the profiles need, each once."""
     names = [name for profile in profiles.values() for name in profile.metrics.values()]
     return tuple(dict.fromkeys(names))
 
@@ -143,7 +143,7 @@ def _metric_names(profiles: Mapping[str, Profile]) -> tuple[str, ...]:
 def _unknown(
     pairs: Sequence[Pair], keys: Sequence[str], names: Sequence[str], cache: ScoreCache
 ) -> list[Job]:
-    """What the cache does not hold."""
+    """Say what the cache does not hold."""
     missing = (tuple(name for name in names if name not in cache.find(key)) for key in keys)
     jobs = (Job(pair, key, left) for pair, key, left in zip(pairs, keys, missing, strict=True))
     return [job for job in jobs if job.metrics]
@@ -192,7 +192,7 @@ def _row(pair: Pair, values: Values, profiles: Mapping[str, Profile]) -> dict[st
 def _all_means(
     table: pd.DataFrame, profiles: Mapping[str, Profile], extras: Sequence[Extra]
 ) -> dict[str, Any]:
-    """The means over all frames, and over those of each sequence."""
+    """Return the means over all frames, and over those of each sequence."""
     groups = {str(name): group for name, group in table.groupby("sequence")}
     return {
         "means": _means(table, profiles),

@@ -74,7 +74,7 @@ def _extra(figures: Mapping[str, float], sign: str) -> list[str]:
 
 
 def _changes(scores: Scores, other: Scores) -> list[str]:
-    """Figures beside the profiles minus another run's; a dash where that one has none."""
+    """Return figures beside the profiles minus another run's; a dash where that one has none."""
     return [
         f"{value - other.extra[name]:+.4f}" if name in other.extra else NONE
         for name, value in scores.extra.items()

@@ -28,7 +28,7 @@ th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px soli
 
 
 def refusal(title: str, findings: Sequence[Finding]) -> str:
-    """The page of a submission that was not scored: every finding, and what to do."""
+    """Write the page of a submission that was not scored: every finding, and what to do."""
     errors = [finding for finding in findings if finding.level == "error"]
     kinds: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -52,7 +52,7 @@ def refusal(title: str, findings: Sequence[Finding]) -> str:
 
 
 def failure(title: str, summary: str, problems: Sequence[str] = ()) -> str:
-    """The page of a scoring that ended early."""
+    """Write the page of a scoring that ended early."""
     items = "".join(f"<li>{_text(problem)}</li>" for problem in problems)
     return _page(
         title, f'<h1 class="bad">Not scored: {_text(summary)}</h1>', f"<ul>{items}</ul>", _advice()
@@ -65,7 +65,7 @@ def success(
     row: Mapping[str, float],
     scores: Mapping[str, Mapping[str, float]],
 ) -> str:
-    """The page of a scored submission.
+    """Write the page of a scored submission.
 
     Args:
         row: the leaderboard's columns.
@@ -96,7 +96,7 @@ def success(
 
 
 def _figures(heads: Sequence[str], table: Mapping[str, Mapping[str, float]]) -> str:
-    """A row for each name; the bar is the first metric, from the worst (short) to the best."""
+    """Write a row for each name; the bar is the first metric, from the worst to the best."""
     first = [next(iter(figures.values())) for figures in table.values()]
     low, span = min(first), (max(first) - min(first)) or 1.0
     rows: list[list[str]] = []

@@ -111,7 +111,7 @@ def _score(settings: Settings, source: Path, output: Path) -> int:
 
 
 def _expected(reference: Path, template: str) -> Expected:
-    """Names and sizes are those of the reference images: 8-bit RGB PNGs at the folder's root."""
+    """Expect the names and sizes of the reference images, 8-bit RGB PNGs at the folder's root."""
     sizes = {}
     problems = []
     for path in list_pngs(reference):
@@ -214,7 +214,7 @@ def leaderboard_row(
 
 
 def write_scores(output: Path, scores: dict[str, float]) -> None:
-    """`scores.json` for Codabench, `scores.txt` for CodaLab (`KEY: value`, no exponents)."""
+    """Write `scores.json` for Codabench, `scores.txt` for CodaLab (`KEY: value`, no exponents)."""
     text = json.dumps(scores, allow_nan=False)
     lines = [f"{key}: {_plain(value)}\n" for key, value in scores.items()]
     (output / "scores.txt").write_text("".join(lines), encoding="ascii")
@@ -222,7 +222,7 @@ def write_scores(output: Path, scores: dict[str, float]) -> None:
 
 
 def _plain(value: float) -> str:
-    """The number so that reading it back gives the same one; YAML reads `1e-05` as text."""
+    """Write a number so that reading gives the same one; YAML reads `1e-05` as text."""
     return repr(value) if "e" not in repr(value) else np.format_float_positional(value, trim="0")
 
 

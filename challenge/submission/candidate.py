@@ -191,7 +191,7 @@ def _find_data(
 
 
 def guess_split(names: frozenset[str], root: Path | None, rules: Rules) -> str | None:
-    """The split whose input frames are called so; else the one that has as many frames."""
+    """Guess the split whose input frames are called so; else the one that has as many frames."""
     best, share = None, 0.0
     for split in SPLITS:
         inputs = {path.name for path in list_pngs(blurry_folder(root, split))} if root else set()
@@ -204,7 +204,7 @@ def guess_split(names: frozenset[str], root: Path | None, rules: Rules) -> str |
 
 
 def record_of(path: Path) -> tuple[RunRecord, list[Finding]]:
-    """The record of a folder, or of the folder that lies beside a zip under the same name.
+    """Read the record of a folder, or of the folder that lies beside a zip under the same name.
 
     Without a readable one an empty record, and for a folder a finding.
     """
@@ -222,7 +222,7 @@ def record_of(path: Path) -> tuple[RunRecord, list[Finding]]:
 
 
 def rules_of(path: Path | None, record: RunRecord, submission: Path) -> Rules:
-    """The rules of the command line, else of the record, else those called like its challenge."""
+    """Read the rules of the command line, else the record's, else those named as its challenge."""
     if path:
         return load_rules(path)
     if record.rules:
@@ -234,13 +234,13 @@ def rules_of(path: Path | None, record: RunRecord, submission: Path) -> Rules:
 
 
 def split_in_path(folder: Path) -> str | None:
-    """The split, from `submissions/<challenge>/<split>/<run>`."""
+    """Return the split, from `submissions/<challenge>/<split>/<run>`."""
     name = folder.resolve().parent.name
     return name if name in SPLITS else None
 
 
 def readme_of(record: RunRecord) -> tuple[Readme, list[Finding]]:
-    """What readme.txt says; values that the record lacks are findings."""
+    """Say what readme.txt says; values that the record lacks are findings."""
     findings = []
     runtime = record.runtime_per_image_s
     seconds = math.nan if runtime is None else float(runtime)

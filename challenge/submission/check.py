@@ -94,7 +94,7 @@ def check_zip_sizes(entries: Sequence[Entry], path: Path) -> list[Finding]:
 
 
 def is_bomb(entry: Entry) -> bool:
-    """Whether an entry claims to unpack to far more than a PNG can."""
+    """Say whether an entry claims to unpack to far more than a PNG can."""
     return entry.size > BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed
 
 

@@ -32,5 +32,5 @@ class Expected:
     inputs: Path | None = None
 
     def size_of(self, name: str) -> tuple[int, int] | None:
-        """(width, height) in pixels that the PNG of this name must have."""
+        """Return (width, height) in pixels that the PNG of this name must have."""
         return self.size or self.sizes.get(name)

@@ -50,12 +50,12 @@ def part_entries(entries: Sequence[Entry], zipped: bool) -> tuple[list[Entry], l
 
 
 def base_name(name: str) -> str:
-    """The name without its folders."""
+    """Return the name without its folders."""
     return name.rsplit("/", 1)[-1]
 
 
 def _strange(entry: Entry) -> Finding | None:
-    """A finding about an entry that must not be looked at any further."""
+    """Find why an entry must not be looked at any further."""
     name = entry.name
     if ".." in name.split("/") or name.startswith("/") or re.match(r"[A-Za-z]:", name):
         fix = "make the zip anew from the folder"

@@ -50,7 +50,7 @@ def ledger_path(folder: Path, submissions: Path) -> Path:
 
 
 def read_ledger(path: Path) -> list[Row]:
-    """The rows, oldest first; none if there is no such file.
+    """Read the rows, oldest first; none if there is no such file.
 
     Raises:
         SubmissionError: the file is not such a table.
@@ -121,7 +121,7 @@ def record_server(path: Path, wanted: str, psnr: float | None, ssim: float | Non
 
 
 def find_row(rows: Sequence[Row], wanted: str, source: Path) -> Row:
-    """The newest row of a zip or run.
+    """Find the newest row of a zip or run.
 
     Raises:
         SubmissionError: there is none, or the run has zips of several splits or challenges.
@@ -153,7 +153,9 @@ def find_row(rows: Sequence[Row], wanted: str, source: Path) -> Row:
 
 
 def explain(row: Row) -> str:
-    """One sentence: how the server's figure stands to the local one, and what that means."""
+    """Explain in one sentence: how the server's figure stands to the local one, and what that
+    means.
+    """
     if row.server_psnr is None:
         return "the server's PSNR is not known yet"
     if row.drift is None:

@@ -69,7 +69,7 @@ class PixelCheck:
     """
 
     def __init__(self, images: Sequence[Entry], expected: Expected) -> None:
-        """`images`: all those that will be looked at."""
+        """Choose which of `images`, all those that will be looked at, are decoded."""
         self._expected = expected
         self._chosen = _choose(images, expected)
         self._twins: dict[bytes, list[str]] = defaultdict(list)
@@ -89,7 +89,7 @@ class PixelCheck:
             self._looks[entry.name] = look_at(prediction, blurry if fits else None)
 
     def findings(self) -> list[Finding]:
-        """Warnings about all that was looked at."""
+        """Warn about all that was looked at."""
         return [*_same_bytes(self._twins), *judge(self._looks)]
 
 
@@ -168,7 +168,7 @@ def _shifted(looks: dict[str, Look]) -> list[Finding]:
 
 
 def _truncated(looks: dict[str, Look]) -> list[Finding]:
-    """Half a level too dark in nearly every frame; a method's own bias would change with them."""
+    """Find what is half a level too dark in nearly every frame; a method's own bias would vary."""
     means = {
         name: look.bias / look.flat
         for name, look in looks.items()
@@ -189,7 +189,9 @@ def _warning(kind: str, names: Sequence[str], expected: str, found: str, fix: st
 
 
 def _choose(images: Sequence[Entry], expected: Expected) -> set[str]:
-    """Names of a sample spread evenly over the frames, and of those that are suspiciously small."""
+    """Choose names of a sample spread evenly over the frames, and of those that are suspiciously
+    small.
+    """
     step = max(len(images) / SAMPLE, 1.0)
     chosen = {images[int(i * step)].name for i in range(min(SAMPLE, len(images)))}
     tiny = 0
@@ -222,7 +224,7 @@ def _coarse(image: np.ndarray) -> np.ndarray:
 
 
 def _flat(image: np.ndarray) -> np.ndarray:
-    """(H, W) bool: where no channel changes within a window."""
+    """Return (H, W) bool: where no channel changes within a window."""
     levels = image.astype(np.float32)
     mean = cv2.blur(levels, (FLAT_WINDOW, FLAT_WINDOW))
     variance = cv2.blur(levels * levels, (FLAT_WINDOW, FLAT_WINDOW)) - mean * mean
@@ -230,7 +232,9 @@ def _flat(image: np.ndarray) -> np.ndarray:
 
 
 def _shift_errors(prediction: np.ndarray, blurry: np.ndarray) -> np.ndarray | None:
-    """(9,) mean squared difference for each of `STEPS`, both pictures grey and blurred further."""
+    """Return (9,) mean squared difference for each of `STEPS`, both pictures grey and blurred
+    further.
+    """
     margin = 2 * COARSE
     height, width = blurry.shape[:2]
     if min(height, width) < 3 * margin:
@@ -249,7 +253,7 @@ def _shift_errors(prediction: np.ndarray, blurry: np.ndarray) -> np.ndarray | No
 
 
 def _same_bytes(groups: Mapping[bytes, Sequence[str]]) -> list[Finding]:
-    """One warning if PNGs of different names have the same content."""
+    """Warn once if PNGs of different names have the same content."""
     twins = [names for names in groups.values() if len(names) > 1]
     if not twins:
         return []

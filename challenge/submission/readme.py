@@ -61,12 +61,12 @@ def write_readme(template: str, readme: Readme) -> str:
 
 
 def one_line(text: str) -> str:
-    """Runs of white space and line ends of any kind become one space; control characters go."""
+    """Make one line: white space and line ends become one space each, control characters go."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def template_fields(template: str) -> list[str]:
-    """The placeholder in each line that the server reads, in order; "" for fixed text."""
+    """Return the placeholder in each line that the server reads, in order; "" for fixed text."""
     return [
         next((name for _, name, _, _ in string.Formatter().parse(value) if name), "")
         for value in server_values(template)
@@ -74,13 +74,15 @@ def template_fields(template: str) -> list[str]:
 
 
 def server_values(text: str) -> list[str]:
-    """The values as the server takes them: all after the first `:` of each line that has one."""
+    """Return the values as the server takes them: all after the first `:` of each line that has
+    one.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [line.split(":", 1)[1].strip() for line in lines if ":" in line]
 
 
 def check_readme(text: str, template: str) -> list[Finding]:
-    """Every value of `readme.txt` that the server would not read as the template means it."""
+    """Find every value of `readme.txt` that the server would not read as the template means it."""
     values = server_values(text)
     labels = [line.split(":", 1)[0].strip() for line in template.splitlines() if ":" in line]
     findings = []
@@ -97,7 +99,7 @@ def check_readme(text: str, template: str) -> list[Finding]:
 
 
 def readme_differences(text: str, template: str, readme: Readme) -> list[str]:
-    """Placeholders whose value in `text`, read as the server does, is not the one in `readme`.
+    """List placeholders whose value in `text`, read as the server does, is not that in `readme`.
 
     The runtime may be rounded by the template: half a percent or 0.005 s are allowed.
     """

@@ -25,7 +25,7 @@ BEST = 9
 
 
 def recompressed(paths: Sequence[Path], level: int, workers: int | None = None) -> Iterator[bytes]:
-    """Each PNG's bytes, compressed anew where that is smaller, in the order of `paths`.
+    """Yield each PNG's bytes, compressed anew where that is smaller, in the order of `paths`.
 
     The threads are never more than a few images ahead: memory does not grow with the number of
     images, and the result does not depend on the number of threads.
@@ -46,7 +46,7 @@ def recompressed(paths: Sequence[Path], level: int, workers: int | None = None) 
 
 
 def smaller_png(path: Path, level: int) -> bytes:
-    """An 8-bit RGB PNG compressed at zlib's `level`, or the file as it is if that is no larger.
+    """Compress an 8-bit RGB PNG at zlib's `level`; keep the file if that is no larger.
 
     Every row gets the filter that suits it. What is returned holds the same pixels: it is decoded
     and compared. A file that is no 8-bit RGB PNG comes back as it is.
@@ -65,7 +65,7 @@ def smaller_png(path: Path, level: int) -> bytes:
 
 
 def same_pixels(first: bytes, second: bytes) -> bool:
-    """Whether two PNGs hold the same 8-bit RGB pixels."""
+    """Say whether two PNGs hold the same 8-bit RGB pixels."""
     pixels, others = _decode(first), _decode(second)
     return pixels is not None and others is not None and np.array_equal(pixels, others)
 
@@ -83,7 +83,7 @@ def _encode(bgr: np.ndarray, level: int) -> bytes:
 
 
 def _decode(content: bytes) -> np.ndarray | None:
-    """(H, W, 3) uint8 BGR, or None for anything else."""
+    """Return (H, W, 3) uint8 BGR, or None for anything else."""
     pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     fits = pixels is not None and pixels.dtype == np.uint8 and pixels.ndim == 3
     return pixels if pixels is not None and fits and pixels.shape[2] == 3 else None

@@ -76,7 +76,9 @@ def write_submission(
 
 
 def zip_size(folder: Path) -> int:
-    """Bytes of the zip of a folder of predictions (but for readme.txt), PNGs stored as they are."""
+    """Return bytes of the zip of a folder of predictions (but for readme.txt), PNGs stored as they
+    are.
+    """
     images = list_pngs(folder)
     names = sum(len(image.name.encode("utf-8", "surrogateescape")) for image in images)
     return sum(image.stat().st_size for image in images) + 76 * len(images) + 2 * names + 22
