@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 
 from challenge import cli
-from challenge import runs as run_record
 from challenge.errors import SubmissionError
 from challenge.files import write_text
+from challenge.runs import SUBMISSIONS
 from leaderboard.load import load_runs
 from leaderboard.render import markdown, print_board
 from leaderboard.table import build_boards, one_table
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def leaderboard(
     submissions: Annotated[
         Path, typer.Argument(metavar="SUBMISSIONS_FOLDER", help="Where the runs are.")
-    ] = run_record.SUBMISSIONS,
+    ] = SUBMISSIONS,
     csv: Annotated[
         Path | None, typer.Option(help="[default: SUBMISSIONS_FOLDER/leaderboard.csv]")
     ] = None,

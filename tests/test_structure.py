@@ -146,6 +146,30 @@ def test_the_layout_of_the_data_is_named_by_its_owners_only() -> None:
     assert strangers_to_the_layout(ROOT) == []
 
 
+def private_names(source: str) -> list[str]:
+    """Private names of other modules that a source text uses: `module._name`, `import _name`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            found += [] if own else [node.attr]
+        elif isinstance(node, ast.ImportFrom):
+            found += [alias.name for alias in node.names if re.match(r"_[a-z]", alias.name)]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setattr":
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            found += [str(text) for text in texts if re.search(r"(^|\.)_[a-z]", str(text))]
+    return found
+
+
+def test_tests_reach_for_public_names_only() -> None:
+    reached = {
+        path.relative_to(ROOT).as_posix(): names
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if (names := private_names(path.read_text(encoding="utf-8")))
+    }
+    assert reached == {}
+
+
 # --- controls: each of these checks can fail ----------------------------------------------------
 
 
@@ -198,3 +222,17 @@ def test_control_who_names_the_layout_is_found(house: Path, line: str) -> None:
         )
     (found,) = strangers_to_the_layout(house)
     assert found.startswith("challenge/low/x.py: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = program._rows(1)",
+        "from a import _b",
+        'patch.setattr("a.b._c", 1)',
+        'p.setattr(a, "_b", 1)',
+    ],
+)
+def test_control_a_private_name_is_found(line: str) -> None:
+    assert len(private_names(line)) == 1
+    assert private_names("self._x = y.__name__; a.setattr(b, 'c', 1)") == []

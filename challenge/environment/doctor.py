@@ -16,6 +16,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from challenge.environment import bootstrap, torchvision_shim
 from challenge.environment.cores import cores
@@ -78,7 +79,7 @@ def check_torchvision() -> Finding:
 
 def check_opencv() -> Finding:
     """Say whether it imports, and whether two distributions share its folder."""
-    names = [name for name in ("opencv-python", "opencv-python-headless") if _installed(name)]
+    names = [name for name in ("opencv-python", "opencv-python-headless") if is_installed(name)]
     if len(names) > 1:
         advice = f"one overwrites the other: pip uninstall {' '.join(names)}; bash run.sh setup"
         return Finding("OpenCV", " and ".join(names), advice, True)
@@ -91,9 +92,9 @@ def check_opencv() -> Finding:
         return Finding("OpenCV", str(error), f"{advice} opencv-python-headless", True)
 
 
-def check_data() -> Finding:
+def check_data(root: Path = bootstrap.ROOT) -> Finding:
     """Say whether the embedded data set has been made."""
-    folder = bootstrap.ROOT / "data" / "mini"
+    folder = root / "data" / "mini"
     if folder.is_dir():
         return Finding("data", str(folder))
     return Finding("data", "data/mini is not there yet", "bash run.sh data makes it")
@@ -126,7 +127,8 @@ def examine(check: Callable[[], Finding]) -> Finding:
         return Finding(subject, f"{type(error).__name__}: {error}", "bash run.sh setup", True)
 
 
-def _installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Say whether a distribution of that name is there."""
     return any(True for _ in metadata.distributions(name=name))
 
 

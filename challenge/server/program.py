@@ -100,7 +100,7 @@ def _score(settings: Settings, source: Path, output: Path) -> int:
     names = sorted(expected.names or ())
     pairs = [(str(result / name), str(reference / name), settings.profile) for name in names]
     pixels = sum(width * height for width, height in expected.sizes.values())
-    rows = dict(zip(names, _rows(pairs, pixels), strict=True))
+    rows = dict(zip(names, score_rows(pairs, pixels), strict=True))
     with open(result / FILE_NAME, "rb") as file:
         readme = file.read(README_LIMIT).decode("utf-8", "replace")
     scores = leaderboard_row(settings, rows, readme)
@@ -173,7 +173,12 @@ def score_one(pair: tuple[str, str, Profile]) -> dict[str, float] | str:
         return str(error).replace("\n", " ")
 
 
-def _rows(pairs: Sequence[tuple[str, str, Profile]], pixels: int) -> list[dict[str, float]]:
+def score_rows(pairs: Sequence[tuple[str, str, Profile]], pixels: int) -> list[dict[str, float]]:
+    """Score all pairs, on all cores where there is much to do.
+
+    Raises:
+        DataError: images that cannot be scored (the first of them).
+    """
     workers = 1 if pixels <= SERIAL_PIXELS else min(cores(), len(pairs))
     print(f"scoring {len(pairs)} images with {workers} processes", flush=True)
     rows = list(score_pairs(pairs, workers))

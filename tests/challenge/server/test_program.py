@@ -122,7 +122,7 @@ def test_a_fault_of_ours_still_gives_a_page(
     def broken(*arguments: object) -> None:
         raise RuntimeError("<broken>")
 
-    monkeypatch.setattr(program, "_rows", broken)
+    monkeypatch.setattr(program, "score_rows", broken)
     assert program.main(str(unpacked), str(tmp_path / "output"), settings_file) == 1
     html = page_of(tmp_path / "output")
     assert "tell the organisers" in html and "&lt;broken&gt;" in html
@@ -138,9 +138,9 @@ def test_several_processes_give_the_same(
             write_png(tmp_path / side / f"{name}.png", random.integers(0, 256, (30, 40, 3), "u1"))
         paths = (str(tmp_path / side / f"{name}.png") for side in ("res", "ref"))
         pairs.append((*paths, PROFILES["published_kit"]))
-    alone = program._rows(pairs, pixels=1)
+    alone = program.score_rows(pairs, pixels=1)
     monkeypatch.setattr(program, "cores", lambda: 2)
-    assert program._rows(pairs, pixels=10**9) == alone
+    assert program.score_rows(pairs, pixels=10**9) == alone
     assert alone[0] != alone[1]
 
 

@@ -69,7 +69,7 @@ def test_a_codec_that_changes_pixels_is_caught(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = cv2.imencode(".png", np.zeros((96, 128, 3), np.uint8))[1].tobytes()
-    monkeypatch.setattr("challenge.submission.recompress._encode", lambda *_: wrong)
+    monkeypatch.setattr("challenge.submission.recompress.encode_png", lambda *_: wrong)
     with pytest.raises(RuntimeError, match="pixels changed"):
         smaller_png(folder / "a_00000.png", 6)
 
