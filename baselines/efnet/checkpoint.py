@@ -13,6 +13,7 @@ from baselines.efnet.config import Config, NetworkConfig
 from baselines.efnet.model import EFNet
 from challenge.errors import DataError
 from challenge.files import write_whole
+from challenge.findings import shorten
 
 Checkpoint = dict[str, Any]
 """`params`: the network's state_dict; `config`, `iteration`, `best_psnr` and, to resume,
@@ -111,8 +112,7 @@ def load_weights(network: EFNet, params: dict[str, Tensor], path: Path) -> None:
             if key in params and params[key].shape != expected[key].shape
         ]
     if problems:
-        rest = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
-        raise DataError(f"{path}: weights of another network", problems[:5] + rest)
+        raise DataError(f"{path}: weights of another network", shorten(problems, 5))
     network.load_state_dict(params)
 
 

@@ -17,9 +17,9 @@ def draw_logo() -> bytes:
     discs = [_disc(rows, columns - shift) for shift in place]
     light = np.where(rows < SIZE / 2, np.mean(discs, axis=0), discs[SHIFTS // 2])
     image = np.stack([40 + 190 * light, 50 + 180 * light, 70 + 150 * light], axis=2)
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     change = discs[-1] - discs[0]
-    fires = random.random((SIZE, SIZE)) < 0.25 * np.abs(change)
+    fires = rng.random((SIZE, SIZE)) < 0.25 * np.abs(change)
     lower = fires & (rows >= SIZE / 2)
     image[lower & (change > 0)] = (61, 111, 220)
     image[lower & (change < 0)] = (220, 60, 50)
