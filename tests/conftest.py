@@ -28,31 +28,31 @@ def recordings() -> Path:
     return folder
 
 
-def smooth_image(random: np.random.Generator, height: int, width: int) -> np.ndarray:
-    coarse = random.integers(30, 225, (height // 8 + 1, width // 8 + 1, 3))
+def smooth_image(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    coarse = rng.integers(30, 225, (height // 8 + 1, width // 8 + 1, 3))
     return np.kron(coarse, np.ones((8, 8, 1)))[:height, :width].astype(np.uint8)
 
 
-def write_frame(folder: Path, frame: str, random: np.random.Generator, with_sharp: bool) -> None:
+def write_frame(folder: Path, frame: str, rng: np.random.Generator, with_sharp: bool) -> None:
     """One frame as HighREV has it on disk: x and y swapped, (N, 1) arrays, the last slice after the
     exposure.
     """
-    sharp = smooth_image(random, HEIGHT, WIDTH)
+    sharp = smooth_image(rng, HEIGHT, WIDTH)
     blurry = ((sharp.astype(np.uint16) + np.roll(sharp, 3, axis=1)) // 2).astype(np.uint8)
     write_png(folder / "blur" / f"{frame}.png", blurry)
     if with_sharp:
         write_png(folder / "sharp" / f"{frame}.png", sharp)
     (folder / "event").mkdir(exist_ok=True)
     for number in range(SLICES):
-        count = int(random.integers(50, 90))
-        column, row = random.integers(0, WIDTH, count), random.integers(0, HEIGHT, count)
-        time = 1_700_000_000_000_000 + 1500 * number + np.sort(random.integers(0, 1500, count))
+        count = int(rng.integers(50, 90))
+        column, row = rng.integers(0, WIDTH, count), rng.integers(0, HEIGHT, count)
+        time = 1_700_000_000_000_000 + 1500 * number + np.sort(rng.integers(0, 1500, count))
         np.savez(
             folder / "event" / f"{frame}_{number:02d}.npz",
             x=row.astype(np.uint16)[:, None],
             y=column.astype(np.uint16)[:, None],
             timestamp=time[:, None],
-            polarity=random.integers(0, 2, count).astype(np.uint8)[:, None],
+            polarity=rng.integers(0, 2, count).astype(np.uint8)[:, None],
         )
 
 
@@ -60,14 +60,14 @@ def write_highrev(root: Path) -> Path:
     """train: 4 frames of two sequences, val: 2, test: 2 without sharp images; 56x40 (width x
     height).
     """
-    random = np.random.default_rng(7)
+    rng = np.random.default_rng(7)
     for split, frames in (
         ("train", ("old_town_00000", "old_town_00012", "harbour_00000", "harbour_00012")),
         ("val", ("park_00000", "park_00012")),
         ("test", ("zig_zag_00000", "zig_zag_00012")),
     ):
         for frame in frames:
-            write_frame(root / split, frame, random, with_sharp=split != "test")
+            write_frame(root / split, frame, rng, with_sharp=split != "test")
     return root
 
 

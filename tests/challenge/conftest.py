@@ -184,9 +184,9 @@ def unpacked(tmp_path: Path, highrev: Path, files: list[tuple[str, bytes]]) -> P
 
 def random_state(net: str, seed: int = 0) -> State:
     """Weights small enough that no layer's output explodes, biases that are not zero."""
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return {
-        name: (random.standard_normal(shape, np.float32) / np.sqrt(np.prod(shape[1:]) or 1)).astype(
+        name: (rng.standard_normal(shape, np.float32) / np.sqrt(np.prod(shape[1:]) or 1)).astype(
             np.float32
         )
         for name, shape in find_backbone(net).shapes().items()

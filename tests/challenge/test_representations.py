@@ -130,12 +130,12 @@ def test_one_bin_is_refused() -> None:
 
 @given(st.integers(0, 400), st.integers(2, 9), st.integers(0, 2**32 - 1))
 def test_the_grid_holds_every_event_once(count: int, bins: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     events = Events(
-        x=random.integers(0, 7, count),
-        y=random.integers(0, 5, count),
-        t=np.sort(random.integers(0, 1000, count)),
-        p=random.integers(0, 2, count),
+        x=rng.integers(0, 7, count),
+        y=rng.integers(0, 5, count),
+        t=np.sort(rng.integers(0, 1000, count)),
+        p=rng.integers(0, 2, count),
     )
     grid = voxel_grid(events, bins, 5, 7)
     per_pixel = np.zeros((5, 7))

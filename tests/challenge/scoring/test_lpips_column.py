@@ -38,10 +38,10 @@ def main(tmp_path: Path) -> Main:
 def runs(tmp_path: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`mine` and the reference `blurry` of three frames of 48x40 (width x height); no weights."""
     monkeypatch.setenv("COLUMNS", "140")
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     val = tmp_path / "submissions" / "mini" / "val"
     for index, frame in enumerate(FRAMES):
-        sharp = random.integers(40, 216, (40, 48, 3), dtype=np.uint8)
+        sharp = rng.integers(40, 216, (40, 48, 3), dtype=np.uint8)
         write_png(tmp_path / "data" / "val" / "sharp" / f"{frame}.png", sharp)
         write_png(val / "mine" / f"{frame}.png", sharp // (4 + 4 * index) * (4 + 4 * index))
         write_png(val / "blurry" / f"{frame}.png", sharp // 32 * 32)

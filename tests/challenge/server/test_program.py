@@ -131,11 +131,11 @@ def test_a_fault_of_ours_still_gives_a_page(
 def test_several_processes_give_the_same(
     tmp_path: Path, settings_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    random = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     pairs = []
     for name in ("a", "b", "c"):
         for side in ("res", "ref"):
-            write_png(tmp_path / side / f"{name}.png", random.integers(0, 256, (30, 40, 3), "u1"))
+            write_png(tmp_path / side / f"{name}.png", rng.integers(0, 256, (30, 40, 3), "u1"))
         paths = (str(tmp_path / side / f"{name}.png") for side in ("res", "ref"))
         pairs.append((*paths, PROFILES["published_kit"]))
     alone = program.score_rows(pairs, pixels=1)

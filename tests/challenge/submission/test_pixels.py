@@ -20,8 +20,8 @@ Image = np.ndarray
 
 def scene(number: int) -> Image:
     """A colourful picture with texture, and a flat sky over its upper half."""
-    random = np.random.default_rng(number)
-    coarse = random.integers(20, 235, (HEIGHT // 8, WIDTH // 8, 3)).astype(np.uint8)
+    rng = np.random.default_rng(number)
+    coarse = rng.integers(20, 235, (HEIGHT // 8, WIDTH // 8, 3)).astype(np.uint8)
     image = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     image[: HEIGHT // 2] = (90, 140, 200)
     return image
@@ -33,8 +33,8 @@ def blurred(sharp: Image) -> Image:
 
 def noisy(sharp: Image) -> np.ndarray:
     """A restoration before rounding: what is expected, and an error of its own."""
-    random = np.random.default_rng(int(sharp.sum()) % 1000)
-    return np.clip(sharp + random.normal(0.0, 2.0, sharp.shape), 0, 255)
+    rng = np.random.default_rng(int(sharp.sum()) % 1000)
+    return np.clip(sharp + rng.normal(0.0, 2.0, sharp.shape), 0, 255)
 
 
 def rounded(sharp: Image) -> Image:
@@ -134,9 +134,9 @@ def test_frames_with_the_same_bytes_are_named(judge: Callable[..., list[Finding]
 
 def test_one_black_frame_among_many_is_found(tmp_path: Path) -> None:
     """It is not in the sample, but so small that it is looked at."""
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for number in range(60):
-        picture = random.integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+        picture = rng.integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
         write_png(tmp_path / f"a_{number:05d}.png", picture * (number != 31))
     (finding,) = warnings(tmp_path, Expected("", size=(WIDTH, HEIGHT)))
     assert (finding.kind, finding.file) == ("constant", "a_00031.png")
