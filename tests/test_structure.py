@@ -83,6 +83,11 @@ def circles(graph: dict[str, set[str]]) -> list[str]:
     return sorted(unit for unit in graph if unit in reached(unit))
 
 
+def root_files(root: Path) -> int:
+    """How many Python files lie at the root of `challenge`."""
+    return len(list((root / "challenge").glob("*.py")))
+
+
 def long_functions(root: Path, most: int) -> list[str]:
     """`file: function: lines` of those that are longer than `most`."""
     return [
@@ -135,7 +140,7 @@ def test_no_circle_between_the_folders_of_challenge() -> None:
 
 
 def test_the_root_of_challenge_is_small() -> None:
-    assert 1 < len(list((ROOT / "challenge").glob("*.py"))) <= MOST_ROOT_FILES
+    assert 1 < root_files(ROOT) <= MOST_ROOT_FILES
 
 
 def test_no_function_is_too_long() -> None:
@@ -195,6 +200,12 @@ def test_control_an_arrow_up_and_a_circle_are_found(house: Path) -> None:
     assert arrows_up(graph, ladder) == ["low imports high"]
     assert circles(graph) == ["high", "low"]
     assert arrows_up(graph, ladder[:2])[0] == "roof has no rung in the ladder"
+
+
+def test_control_every_file_at_the_root_counts(house: Path) -> None:
+    assert root_files(house) == 1
+    (house / "challenge" / "shed.py").touch()
+    assert root_files(house) == 2
 
 
 def test_control_a_long_function_is_found(house: Path) -> None:
