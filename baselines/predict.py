@@ -109,7 +109,7 @@ def find_training(run: str | None, runs: Path) -> Path:
     folder = Path(run) if (Path(run) / BEST).exists() else runs / run
     if not (folder / BEST).exists():
         known = ", ".join(sorted(path.parent.name for path in trained)) or "none"
-        raise ConfigError(f"{folder}: no {BEST} there; trained runs: {known}")
+        raise ConfigError(f"{folder}: no {BEST} there; trainings: {known}")
     return folder
 
 

@@ -159,7 +159,7 @@ def test_a_folder_made_elsewhere_is_never_replaced(
     "arguments, message",
     [
         ([], "nothing trained yet"),
-        (["nobody"], "no best.pth there; trained runs: none"),
+        (["nobody"], "no best.pth there; trainings: none"),
         (["--baseline", "edo", "--data", "{data}"], "expected one of blurry, edi, efnet"),
         (["--baseline", "edi", "--data", "nowhere"], "no val/ and no test/"),
         (["--baseline", "edi", "--data", "{data}", "--split", "tset"], "tset: no such folder"),
