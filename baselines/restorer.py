@@ -33,8 +33,7 @@ def load_restorer(
 
     Args:
         baseline: a folder of `baselines/`, such as "edi", or the import path of a module of your
-            own that has
-            such a function, such as "my_method.restorer".
+            own that has such a function, such as "my_method.restorer".
         dataset: what will be restored; a baseline without weights may learn its constants from it.
         checkpoint: weights, where the baseline has any.
         device: "auto", "cpu", "cuda" or "cuda:1".

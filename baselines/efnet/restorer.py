@@ -18,7 +18,7 @@ from challenge.sample import Sample
 
 
 class EfnetRestorer:
-    """Restores whole frames with a trained network."""
+    """Restores whole frames with a trained network, which also says how many time bins it takes."""
 
     def __init__(
         self, network: EFNet, device: torch.device, precision: str, with_mask: bool
@@ -45,8 +45,9 @@ class EfnetRestorer:
 
 
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestorer:
-    """Load a checkpoint; published ones run in float32 without an event mask, ours as they were
-    trained.
+    """Load a checkpoint.
+
+    Published ones run in float32 without an event mask, ours as they were trained.
 
     Raises:
         ConfigError: no checkpoint given, or no such device.
