@@ -95,7 +95,7 @@ def test_options_stand_above_the_record(
 def test_a_run_json_by_hand_is_told_what_it_lacks(
     main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "run.json").write_text('{"name": "mine"}')
+    (folder / "run.json").write_text('{"name": "mine", "rules": "own"}')
     assert main([str(folder)]) == 1
     error = capsys.readouterr().err
     assert "--runtime" in error and "--device" in error and "names were not compared" in error
