@@ -18,6 +18,7 @@ from challenge.images import png_size, read_png
 from challenge.metrics.profiles import compute
 from challenge.scoring.cache import Values, pair_key
 from challenge.submission import Expected
+from challenge.submission.decoders import read_prediction
 from challenge.submission.names import check_names
 
 
@@ -105,7 +106,7 @@ def compute_pair(job: Job) -> Values | DataError:
     """Score one image by every metric; an error is returned, so that all of them are seen."""
     pair = job.pair
     try:
-        values = compute(job.metrics, read_png(pair.prediction), read_png(pair.sharp))
+        values = compute(job.metrics, read_prediction(pair.prediction), read_png(pair.sharp))
         if pair_key(sha256(pair.prediction), sha256(pair.sharp)) != job.key:
             return DataError(f"{pair.prediction}: changed while it was scored; score again")
     except OSError as error:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from challenge.environment.cores import cores
 from challenge.environment.processes import map_in_processes
@@ -27,9 +26,9 @@ from challenge.findings import Finding, listing, shorten
 from challenge.metrics.profiles import Profile, score_pair
 from challenge.server import page
 from challenge.submission.check import README_LIMIT, check_entries
-from challenge.submission.entries import UNREADABLE, Entry, open_entries
+from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
-from challenge.submission.png import inspect_png
+from challenge.submission.png import decode_png, inspect_png
 from challenge.submission.readme import FILE_NAME, server_values, template_fields
 
 SETTINGS_FILE = "settings.json"
@@ -155,13 +154,11 @@ def read_png(path: str) -> np.ndarray:
         DataError: its pixels cannot be decoded, or it is an animation.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
-            if image.mode != "RGB" or getattr(image, "n_frames", 1) != 1:
-                raise ValueError(f"expected one RGB image, found {image.mode}")
-            return np.array(image)
-    except (*UNREADABLE, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
+        with open(path, "rb") as file:
+            return decode_png(file.read())
+    except (OSError, ValueError) as error:
         name = os.path.basename(path)
-        raise DataError(f"{name}: cannot be decoded: {error}; save or copy it again") from error
+        raise DataError(f"{name}: expected a whole PNG, found {error}") from error
 
 
 def score_one(pair: tuple[str, str, Profile]) -> dict[str, float] | str:

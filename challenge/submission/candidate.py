@@ -1,6 +1,6 @@
 """What is looked at before it is sent: a folder of predictions or a zip, opened once.
 
-Reads YAML rules, and so needs more than Python's own library: the server's checks do without it.
+Reads YAML rules and decodes with OpenCV: the server's checks do without both.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from challenge import REPOSITORY
 from challenge.datasets.layout import SPLITS, blurry_folder
 from challenge.errors import ConfigError, SubmissionError
@@ -19,6 +21,7 @@ from challenge.findings import Finding
 from challenge.rules import RULES_FOLDER, Rules, load_rules
 from challenge.runs import RUN_FILE, RunRecord, check_record
 from challenge.submission.check import Look, Progress, check_opened
+from challenge.submission.decoders import second_opinion
 from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
 from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
@@ -106,16 +109,25 @@ def open_candidate(path: Path, options: Options) -> Iterator[Candidate]:
 def check_candidate(
     candidate: Candidate, progress: Progress = iter, look: Look | None = None
 ) -> list[Finding]:
-    """Check layout, names and every PNG, `readme.txt` and the size of a zip.
+    """Check layout, names and every PNG by both decoders, `readme.txt` and the size of a zip.
 
     Args:
         candidate: an open one.
         progress: goes through the PNGs, and may show how far it is.
-        look: is given each PNG in which nothing was found, with its bytes.
+        look: is given each PNG in which nothing was found.
     """
     if candidate.unreadable:
         return [candidate.unreadable]
-    return check_opened(candidate.path, candidate.entries, candidate.expected, progress, look)
+    doubts = []
+
+    def decode_again(entry: Entry, content: bytes, pixels: np.ndarray) -> None:
+        found = second_opinion(entry.name, content, pixels)
+        doubts.extend(found)
+        if look and not found:
+            look(entry, content, pixels)
+
+    path, entries, expected = candidate.path, candidate.entries, candidate.expected
+    return [*check_opened(path, entries, expected, progress, decode_again), *doubts]
 
 
 def expected_submission(

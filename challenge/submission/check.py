@@ -7,13 +7,15 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from challenge.findings import Finding
 from challenge.submission import readme
 from challenge.submission.entries import UNREADABLE, Entry, open_entries
 from challenge.submission.expected import Expected
 from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
 from challenge.submission.names import check_names
-from challenge.submission.png import BLOCK, Png, inspect_png
+from challenge.submission.png import Png, inspect_png
 
 README_LIMIT = 1 << 16  # bytes; a longer readme.txt is read no further
 BOMB_SIZE, BOMB_RATIO = (
@@ -21,12 +23,12 @@ BOMB_SIZE, BOMB_RATIO = (
     20,
 )  # PNGs are compressed already: a zip gains a few percent on them
 
-LARGEST_FILE = 1 << 28  # bytes; what is larger is inspected block by block, and not looked at
+LARGEST_FILE = 1 << 28  # bytes; the largest picture that is decoded takes less, uncompressed
 
 Progress = Callable[[list[Entry]], Iterable[Entry]]
 """Goes through entries, and may show how far it is."""
-Look = Callable[[Entry, bytes], None]
-"""Is shown a PNG: its entry and its bytes."""
+Look = Callable[[Entry, bytes, np.ndarray], None]
+"""Is shown a PNG: its entry, its bytes, and its pixels, (H, W, 3) uint8 RGB."""
 
 
 def check_submission(path: Path, expected: Expected, progress: Progress = iter) -> list[Finding]:
@@ -64,17 +66,17 @@ def check_entries(
     """Check layout, names, and every PNG; in a zip also `readme.txt`.
 
     A PNG inside a wrapping folder is checked under its own name, so that the wrapping is one fault
-    and not hundreds of missing images. Each PNG is read once; `look` is given those in which
-    nothing was found, with their bytes.
+    and not hundreds of missing images. Each PNG is read and decoded once; `look` is given those in
+    which nothing was found.
     """
     images, findings = part_entries(entries, zipped)
     findings += check_names([base_name(entry.name) for entry in images], expected)
     faulty = {finding.file for finding in findings}
     for entry in progress(images):
-        content, found = check_image(entry, expected.size_of(base_name(entry.name)))
+        content, png, found = check_image(entry, expected.size_of(base_name(entry.name)))
         findings += found
-        if look and content and not found and entry.name not in faulty:
-            look(entry, content)
+        if look and png.pixels is not None and not found and entry.name not in faulty:
+            look(entry, content, png.pixels)
     if zipped:
         findings += _check_readme(entries, expected.readme)
     return findings
@@ -98,32 +100,36 @@ def is_bomb(entry: Entry) -> bool:
     return entry.size > BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed
 
 
-def check_image(entry: Entry, size: tuple[int, int] | None) -> tuple[bytes | None, list[Finding]]:
+def check_image(entry: Entry, size: tuple[int, int] | None) -> tuple[bytes, Png, list[Finding]]:
     """Check one PNG: whole, 8-bit RGB, of `size` (width, height) where that is known.
 
     Returns:
-        Its bytes (None where they were not read, or are too many to keep), and what was found.
+        Its bytes and what they hold (nothing, where they were not read), and what was found.
     """
     again = "save or copy it again"
+    finding = None
     if entry.encrypted:
         fix = "make the zip without a password"
-        return None, [Finding("encrypted", entry.name, "a plain file", "an encrypted one", fix)]
-    if is_bomb(entry):
+        finding = Finding("encrypted", entry.name, "a plain file", "an encrypted one", fix)
+    elif is_bomb(entry):
         found = f"{entry.packed} bytes that unpack to {entry.size}"
-        expected = "a PNG, which no zip shrinks much"
-        return None, [Finding("bomb", entry.name, expected, found, again)]
+        finding = Finding("bomb", entry.name, "a PNG, which no zip shrinks much", found, again)
+    elif entry.size > LARGEST_FILE:
+        largest = f"a PNG of at most {LARGEST_FILE / 1e6:.0f} MB"
+        finding = Finding("damaged", entry.name, largest, f"{entry.size / 1e6:.0f} MB", again)
+    if finding:
+        return b"", Png(), [finding]
     try:
         with entry.open() as stream:
-            content = stream.read() if entry.size <= LARGEST_FILE else None
-            png = inspect_png(stream if content is None else io.BytesIO(content))
-            while not png.fault and stream.read(BLOCK):
-                pass  # only at its end a zip's own checksum is verified
+            content = stream.read()  # to its end: only there a zip's own checksum is verified
     except UNREADABLE as error:
-        return None, [Finding("unreadable", entry.name, "a whole PNG", f"{error}", again)]
-    return content, _judge_image(entry.name, png, size)
+        return b"", Png(), [Finding("unreadable", entry.name, "a whole PNG", f"{error}", again)]
+    png = inspect_png(io.BytesIO(content))
+    return content, png, judge_image(entry.name, png, size)
 
 
-def _judge_image(name: str, png: Png, size: tuple[int, int] | None) -> list[Finding]:
+def judge_image(name: str, png: Png, size: tuple[int, int] | None) -> list[Finding]:
+    """Find what a PNG has against it: damage, another mode than 8-bit RGB, another size."""
     if png.is_another_format:
         fix = "save it as PNG: renaming does not convert it"
         return [Finding("format", name, "a PNG", f"{png.fault}", fix)]

@@ -76,17 +76,15 @@ class PixelCheck:
         self._sizes = Counter(entry.size for entry in images)
         self._looks: dict[str, Look] = {}
 
-    def look(self, entry: Entry, content: bytes) -> None:
+    def look(self, entry: Entry, content: bytes, pixels: np.ndarray) -> None:
         """Take note of one PNG in which the other checks found no fault."""
         if self._sizes[entry.size] > 1:
             self._twins[hashlib.sha256(content).digest()].append(entry.name)
         if entry.name not in self._chosen:
             return
-        prediction = _decode(content)
-        if prediction is not None:
-            blurry = _input(entry, self._expected)
-            fits = blurry is not None and blurry.shape == prediction.shape
-            self._looks[entry.name] = look_at(prediction, blurry if fits else None)
+        blurry = _input(entry, self._expected)
+        fits = blurry is not None and blurry.shape == pixels.shape
+        self._looks[entry.name] = look_at(pixels, blurry if fits else None)
 
     def findings(self) -> list[Finding]:
         """Warn about all that was looked at."""
@@ -201,11 +199,6 @@ def _choose(images: Sequence[Entry], expected: Expected) -> set[str]:
             tiny += 1
             chosen.add(entry.name)
     return chosen
-
-
-def _decode(content: bytes) -> np.ndarray | None:
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else np.ascontiguousarray(image[:, :, ::-1])
 
 
 def _input(entry: Entry, expected: Expected) -> np.ndarray | None:

@@ -20,6 +20,7 @@ from challenge.runs import RunRecord
 from challenge.scoring import cache, pairs
 from challenge.scoring.cache import ScoreCache, cache_file
 from challenge.scoring.score import Scores, score_folder
+from challenge.submission.decoders import read_prediction
 
 RECORD = RunRecord("my_method")
 KILLED = """
@@ -209,12 +210,12 @@ def test_an_error_keeps_what_was_computed(folders, score, computed):
 
 def test_an_image_that_changes_meanwhile_is_an_error(folders, score, monkeypatch):
     def overwritten(path):
-        image = read_png(path)
+        image = read_prediction(path)
         if path == folders[0] / "zigzag_00000.png":
             write_png(path, image ^ 1)
         return image
 
-    monkeypatch.setattr(pairs, "read_png", overwritten)
+    monkeypatch.setattr(pairs, "read_prediction", overwritten)
     with pytest.raises(DataError, match="zigzag_00000.png: changed while it was scored"):
         score()
 

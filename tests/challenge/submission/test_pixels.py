@@ -12,6 +12,7 @@ import pytest
 from challenge.images import write_png
 from challenge.submission import Expected, Finding, open_entries
 from challenge.submission.pixels import PixelCheck
+from challenge.submission.png import decode_png
 
 FRAMES = 6
 HEIGHT, WIDTH = 96, 128
@@ -47,7 +48,8 @@ def warnings(folder: Path, expected: Expected) -> list[Finding]:
         pixels = PixelCheck(images, expected)
         for entry in images:
             with entry.open() as stream:
-                pixels.look(entry, stream.read())
+                content = stream.read()
+            pixels.look(entry, content, decode_png(content))
         return pixels.findings()
 
 
