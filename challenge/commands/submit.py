@@ -20,10 +20,11 @@ from tqdm import tqdm
 
 from challenge import cli
 from challenge.commands.options import Data, RulesFile, Split
-from challenge.datasets.layout import sharp_folder
+from challenge.datasets.layout import blurry_folder, sharp_folder
 from challenge.errors import ConfigError, SubmissionError
+from challenge.files import kit_path, list_pngs
 from challenge.findings import Finding, listing
-from challenge.runs import SUBMISSIONS, RunRecord, find_runs
+from challenge.runs import SUBMISSIONS, RunRecord, find_runs, load_record, run_folders
 from challenge.scoring.score import current_scores
 from challenge.submission import Entry, Readme, Written, check_submission, write_submission
 from challenge.submission.candidate import (
@@ -89,6 +90,8 @@ def make_submission(
     Example: python challenge/make_submission.py submissions/highrev/test/efnet_highrev_raw
     """
     folders = [folder] if folder else latest_run(submissions)
+    for note in [] if folder else splits_left_out(folders):
+        print(f"note: {note}", file=sys.stderr)
     if out and len(folders) > 1:
         found = ", ".join(map(str, folders))
         raise ConfigError(
@@ -135,6 +138,27 @@ def latest_run(submissions: Path) -> list[Path]:
     return sorted(siblings, key=lambda run: run.parent.name, reverse=True)
 
 
+def splits_left_out(folders: Sequence[Path]) -> list[str]:
+    """Say which of val and test the latest run has no predictions of, though its data have frames;
+    and how they come.
+    """
+    newest = load_record(folders[-1])
+    notes = []
+    for split in PHASES:
+        root = kit_path(newest.data_root) if newest.data_root else None
+        if root is None or not list_pngs(blurry_folder(root, split)):
+            continue
+        place = folders[-1].parents[1] / split / folders[-1].name
+        if place in folders:
+            continue
+        packed = " and ".join(folder.parent.name for folder in folders)
+        is_row = place in run_folders(place.parent, "*")
+        found = "is a reference row" if is_row else "is not there"
+        fix = f"bash run.sh predict --split {split}"
+        notes.append(f"only {packed} is packed: {place} {found}; {fix}")
+    return notes
+
+
 def plan_zips(
     folders: Sequence[Path], options: Options, changes: Mapping[str, Any], out: Path | None
 ) -> list[Plan]:
@@ -178,7 +202,10 @@ def _plan(
         )
     with open_candidate(folder, options) as candidate:
         if candidate.record.reference:
-            raise SubmissionError(f"{folder}: a reference row to compare with, not a run to submit")
+            raise SubmissionError(
+                f"{folder}: a reference row to compare with, not a run to submit; to send it, make "
+                f"it yours: bash run.sh predict --baseline {candidate.record.baseline}"
+            )
         for note in candidate.notes:
             print(f"note: {folder}: {note}", file=sys.stderr)
         bar = partial(_progress, folder.name)

@@ -129,7 +129,8 @@ def test_a_folder_from_elsewhere_is_told_what_packing_will_need(
     (folder / "run.json").unlink()
     assert cli.main([str(folder), "--data", str(highrev), "--split", "val"]) == 0
     output = capsys.readouterr().out
-    assert output.count("warning: run.json") == 3 and "--runtime" in output
+    assert output.count("warning: run.json") == 2 and "--runtime" in output
+    assert "note: no run.json, and not at submissions/<challenge>/<split>/<run>/" in output
 
 
 def test_the_report_for_programs(foreign: Path, highrev: Path, capsys: Capture) -> None:

@@ -36,7 +36,8 @@ def submissions(folders, tmp_path) -> Path:
         folder = root / "mini" / split / name
         for path in predictions.glob("*.png"):
             step = 16 if name == "blurry" else 1
-            write_png(folder / path.name, read_png(path) // step * step)
+            frame = path.name if split == "val" else f"unseen_{path.name}"
+            write_png(folder / frame, read_png(path) // step * step)
         record = RunRecord(
             name,
             challenge="mini",
@@ -117,9 +118,16 @@ def test_references_are_computed_once_until_an_image_changes(main, submissions, 
 def test_all_scores_what_is_out_of_date_and_leaves_test_alone(main, submissions, capsys):
     assert main(["--all"]) == 0
     output = capsys.readouterr().out
-    assert all(f"mini/val/{name}: 4 images" in output for name in ("old", "new", "blurry"))
+    assert all(f"mini/val/{name}: 4 images" in output for name in ("old", "new"))
+    assert output.count("gain over blurry") == 2
+    kept = submissions / "val/blurry/scores.json"
+    before = kept.stat().st_mtime_ns
     assert main(["--all"]) == 0
-    assert "3 of 3 runs had current scores" in capsys.readouterr().out
+    assert "2 of 2 runs had current scores" in capsys.readouterr().out
+    assert kept.stat().st_mtime_ns == before
+    kept.unlink()
+    assert main(["--all"]) == 0
+    assert kept.exists()  # a reference out of date is scored, though the runs are current
 
 
 def test_all_goes_on_after_a_run_that_cannot_be_scored(main, submissions, capsys):
@@ -127,7 +135,7 @@ def test_all_goes_on_after_a_run_that_cannot_be_scored(main, submissions, capsys
     assert main(["--all"]) == 1
     captured = capsys.readouterr()
     assert "mini/val/new: 4 images" in captured.out
-    assert "1 of 3 runs not scored" in captured.err and "zigzag_00000.png" in captured.err
+    assert "1 of 2 runs not scored" in captured.err and "zigzag_00000.png" in captured.err
 
 
 def test_a_broken_reference_does_not_cost_the_score(main, submissions, capsys):
@@ -175,7 +183,7 @@ def test_nothing_predicted_yet(main, capsys):
 @pytest.mark.parametrize(
     "arguments, code, message",
     [
-        (["nowhere"], 1, "expected a folder of predictions, found nothing"),
+        (["nowhere"], 1, "expected a folder of predictions or a zip, found nothing"),
         (["--profile", "published"], 1, "did you mean published_kit"),
         (["--sharp", "a", "--data", "b"], 1, "give one"),
         (["x", "--all"], 1, "leave x or --all out"),
