@@ -75,7 +75,7 @@ def score(
 ) -> None:
     """Score predictions against the sharp images, under every metric profile.
 
-    Of a zip the figures are printed only: nothing is written.
+    Of a zip the figures are printed, and nothing is kept.
 
     Example: bash run.sh score submissions/highrev/val/efnet_highrev_raw --profile ntire_y
     """
@@ -110,12 +110,12 @@ def _report(
 
 
 def _score_zip(path: Path, choice: Choice, console: Console) -> None:
-    """Score what a zip holds; nothing is written beside it."""
+    """Score what a zip holds; its figures are printed, and kept nowhere."""
     with open_target(path, choice) as target:
         scores = target.score(choice)
         reference = score_references(dataclasses.replace(target, folder=path), choice)
         print_scores(scores, reference, console, target.profiles, choice.no_lpips)
-    print(f"nothing was written; next: bash run.sh rehearse {path}")
+    print(f"of a zip nothing is kept; next: bash run.sh rehearse {path}")
 
 
 def _score_all(choice: Choice, console: Console) -> None:
