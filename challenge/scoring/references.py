@@ -79,10 +79,12 @@ def _make_row(name: str, folder: Path, target: Target, choice: Choice) -> Target
     inputs = list_pngs(blurry_folder(Path(root), split))
     if not inputs:
         return None
-    if folder in run_folders(folder.parent, "*") and not load_record(folder).reference:
-        if choice.references:
+    if folder in run_folders(folder.parent, "*"):
+        yours = not load_record(folder).reference
+        if yours and choice.references:
             print(f"note: no reference row {name}: {folder} is a run of yours", file=sys.stderr)
-        return None
+        if yours or choice.data:  # with --data, it is of the run's own data still
+            return None
     if name == "blurry":
         _write_blurry(folder, target.record, len(inputs))
     elif not _predict(name, folder, target.record, inputs, choice):
