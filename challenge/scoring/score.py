@@ -50,14 +50,12 @@ def score_folder(
     could be scored.
 
     Args:
-        folder: FRAME.png files, 8-bit RGB.
-        sharp: the sharp images, of the same names and sizes.
+        folder, sharp: FRAME.png files, 8-bit RGB, of the same names and sizes.
         record: says what the run is called and where it belongs.
         profile: name of the profile whose figures rank.
         workers: processes; None: one per core, or none at all where there is little to do.
         profiles: name -> profile, all of which are scored.
-        caches: folder where the values of each pair are kept as they come, by the contents of its
-            files, and taken from the next time; None: nowhere.
+        caches: folder that keeps the values of each pair, by its contents, as they come.
         extras: figures to compute beside those of the profiles, LPIPS for one.
         images: where the PNGs lie, if not in `folder`.
 

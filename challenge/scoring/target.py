@@ -103,7 +103,7 @@ def find_target(folder: Path, choice: Choice) -> Target:
         raise DataError(f"{folder}: expected a folder of predictions or a zip, found {found}")
     if (folder / RUN_FILE).exists() or list_pngs(folder):
         record = load_record(folder)
-    else:
+    else:  # what is missing there is said when its PNGs are looked for
         record = complete(RunRecord(folder.resolve().name), folder)
     if note := explain_place(folder, record):
         print(f"note: {folder}: {note}", file=sys.stderr)
@@ -118,12 +118,7 @@ def find_target(folder: Path, choice: Choice) -> Target:
         )
     images = images_of(folder, record, root, split)
     if root and split and choice.sharp is None:
-        names = frozenset(path.name for path in list_pngs(images or folder))
-        if other := looks_like(names, root, split):
-            raise DataError(
-                f"{folder}: expected predictions of {split}, found names of {other}: this looks "
-                f"like {other}; give --split {other}"
-            )
+        _refuse_other_split(folder, images, root, split)
     need_sharp(sharp, split, choice)
     if root and split:
         record = _with_data(folder, record, root, split, choice)
@@ -178,6 +173,15 @@ def need_sharp(sharp: Path, split: str | None, choice: Choice) -> None:
         raise DataError(f"{sharp}: no such folder; {fix}")
 
 
+def _refuse_other_split(folder: Path, images: Path | None, root: Path, split: str) -> None:
+    names = frozenset(path.name for path in list_pngs(images or folder))
+    if other := looks_like(names, root, split):
+        raise DataError(
+            f"{folder}: expected predictions of {split}, found names of {other}: this looks like "
+            f"{other}; give --split {other}"
+        )
+
+
 def _with_data(
     folder: Path, record: RunRecord, root: Path, split: str, choice: Choice
 ) -> RunRecord:
@@ -189,9 +193,8 @@ def _with_data(
     """
     inputs = choice.inputs(root, split)
     if record.inputs_sha256 not in (None, inputs or record.inputs_sha256):
-        what = f"{folder}: was made from other frames than those that lie in " + str(
-            blurry_folder(root, split)
-        )
+        place = blurry_folder(root, split)
+        what = f"{folder}: was made from other frames than those that lie in {place}"
         if choice.data is None and choice.sharp is None:
             raise DataError(f"{what}; predict again, or name their data: --data ROOT")
         print(f"warning: {what}: its score may mean nothing", file=sys.stderr)

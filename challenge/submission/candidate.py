@@ -28,6 +28,9 @@ from challenge.submission.origin import find_root, guess_split, other_data
 from challenge.submission.png import inspect_png
 from challenge.submission.readme import Readme
 
+NAMES_OF_ANOTHER = ("missing", "extra")
+"""Kinds of findings that say no more than the one that these are predictions of another split."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -127,7 +130,9 @@ def check_candidate(
             look(entry, content, pixels)
 
     path, entries, expected = candidate.path, candidate.entries, candidate.expected
-    return [*check_opened(path, entries, expected, progress, decode_again), *doubts]
+    findings = [*check_opened(path, entries, expected, progress, decode_again), *doubts]
+    other_split = any(finding.kind == "split" for finding in candidate.findings)
+    return [each for each in findings if not (other_split and each.kind in NAMES_OF_ANOTHER)]
 
 
 def expected_submission(

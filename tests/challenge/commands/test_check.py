@@ -102,7 +102,7 @@ def test_a_zip_from_elsewhere_with_its_data(foreign: Path, highrev: Path, capsys
     output = capsys.readouterr().out
     assert "no split was named: by names or count it is val" in output
     assert cli.main([str(foreign), "--data", str(highrev), "--split", "test"]) == 1
-    assert "missing 2" in capsys.readouterr().out
+    assert "this looks like val" in capsys.readouterr().out
 
 
 def test_a_zip_from_elsewhere_alone_says_what_it_could_not_check(
@@ -284,7 +284,7 @@ def test_predictions_of_another_split_are_said_to_look_like_it(
 ) -> None:
     options = ("--data", str(highrev), "--split", "test")
     found = kinds(folder, *options, code=1, output=tmp_path / "r.json")
-    assert found[0] == "split"
+    assert found == ["split"]
     assert "this looks like val; give --split val" in capsys.readouterr().out
     (folder / NAMES[0]).unlink()  # half of them are there: it is val, and one is missing
     assert kinds(folder, code=1, output=tmp_path / "r.json") == ["missing"]
