@@ -15,7 +15,7 @@ from baselines.predict import Plan, predict
 from challenge import cli
 from challenge.datasets import DataSource
 from challenge.datasets.layout import sharp_folder
-from challenge.errors import ChallengeError
+from challenge.errors import ChallengeError, disk_errors
 from challenge.runs import RUN_FILE, SUBMISSIONS, find_runs, load_record
 
 REFERENCES = ("blurry", "edi")
@@ -53,7 +53,8 @@ def command(*, submissions: Path) -> None:
     """Predict the reference rows `blurry` and `edi` where they are missing."""
     for plan, split in missing_references(submissions):
         try:
-            predict(plan, split, submissions)
+            with disk_errors():
+                predict(plan, split, submissions)
         except ChallengeError as error:
             print(f"warning: no reference row {plan.name}: {error}", file=sys.stderr)
 

@@ -24,7 +24,7 @@ from challenge.files import kit_path
 from challenge.metrics.profiles import PROFILES, Profile, find_profile
 from challenge.runs import RUN_FILE, SUBMISSIONS, RunRecord, find_runs, load_record
 from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras, why_empty
-from challenge.scoring.results import SCORES_FILE, Scores, usable_scores
+from challenge.scoring.results import SCORES_FILE, NotKept, Scores, usable_scores
 from challenge.scoring.score import (
     TABLE_FILE,
     current_scores,
@@ -108,6 +108,9 @@ def score(
 ) -> None:
     """Score predictions against the sharp images, under every metric profile.
 
+    Where the figures cannot be kept (a disk that is full or read-only), they are printed, and the
+    exit code is 1.
+
     Example: bash run.sh score submissions/highrev/val/efnet_highrev_raw --profile ntire_y
     """
     if sharp is not None and data is not None:
@@ -121,9 +124,11 @@ def score(
         _score_all(choice, console)
         return
     target = _target(folder, choice) if folder else _latest(choice)
-    scores = _score(target, choice)
+    scores, not_kept = _figures(target, choice)
     reference = _score_references(target, choice)
     print_scores(scores, reference, console, target.profiles, choice.no_lpips)
+    if not_kept:
+        raise not_kept
     print(f"wrote {target.folder / SCORES_FILE}")
     print(f"wrote {target.folder / TABLE_FILE}")
     if target.record.reference:
@@ -144,6 +149,14 @@ def _score(target: Target, choice: Choice) -> Scores:
         caches=choice.submissions / CACHES,
         extras=target.extras,
     )
+
+
+def _figures(target: Target, choice: Choice) -> tuple[Scores, NotKept | None]:
+    """Score; figures that cannot be written down are still worth showing."""
+    try:
+        return _score(target, choice), None
+    except NotKept as error:
+        return error.scores, error
 
 
 def _score_references(target: Target, choice: Choice) -> Scores | None:
@@ -178,17 +191,20 @@ def _score_all(choice: Choice, console: Console) -> None:
             if target.current():
                 current += 1
                 continue
-            scores = _score(target, choice)
+            scores, not_kept = _figures(target, choice)
         except ChallengeError as error:
             problems.append(str(error).replace("\n", "\n  "))
             continue
         blurry = usable_scores(folder.parent / "blurry")
         print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
-        print(f"wrote {folder / SCORES_FILE}, {folder / TABLE_FILE}")
+        if not_kept:
+            problems.append(str(not_kept))
+        else:
+            print(f"wrote {folder / SCORES_FILE}, {folder / TABLE_FILE}")
     if current:
         print(f"{current} of {len(runs)} runs had current scores already")
     if problems:
-        raise SubmissionError(f"{len(problems)} of {len(runs)} runs not scored", problems)
+        raise SubmissionError(f"{len(problems)} of {len(runs)} runs not scored or kept", problems)
     print("next: bash run.sh leaderboard")
 
 

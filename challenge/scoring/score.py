@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from challenge.environment.cores import cores
-from challenge.errors import ConfigError, DataError
+from challenge.errors import ConfigError, DataError, DiskError, disk_errors
 from challenge.files import list_pngs, write_whole
 from challenge.findings import shorten
 from challenge.metrics.profiles import (
@@ -32,7 +32,7 @@ from challenge.scoring.pairs import (
     folder_sha256,
     hash_files,
 )
-from challenge.scoring.results import Means, Scores, save_scores, usable_scores
+from challenge.scoring.results import Means, NotKept, Scores, save_scores, usable_scores
 
 TABLE_FILE = "per_image.csv"
 SERIAL_PIXELS = 16_000_000
@@ -70,6 +70,7 @@ def score_folder(
         ConfigError: no such profile, or fewer than one worker.
         DataError: a missing folder; missing, extra, misnamed or damaged PNGs, or such of another
             size than the sharp image: all of them are listed.
+        NotKept: the disk is full, read-only or the like; it carries the scores.
     """
     find_profile(profile, profiles)
     if workers is not None and workers < 1:
@@ -95,9 +96,13 @@ def score_folder(
         profiles_sha256=profiles_sha256(profiles),
         **_all_means(table, profiles, extras),
     )
-    with write_whole(folder / TABLE_FILE) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
-    save_scores(folder, scores)
+    try:
+        with disk_errors():
+            with write_whole(folder / TABLE_FILE) as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+            save_scores(folder, scores)
+    except DiskError as error:
+        raise NotKept(str(error), scores) from error
     return scores
 
 
