@@ -34,6 +34,7 @@ from challenge.submission.candidate import (
     readme_of,
 )
 from challenge.submission.check import check_limit
+from challenge.submission.drift import write_figures
 from challenge.submission.ledger import Row, add_row, ledger_path
 from challenge.submission.readme import write_readme
 from challenge.submission.recompress import LEVELS, recompressed, same_pixels
@@ -243,6 +244,7 @@ def _note_down(plan: Plan, written: Written, submissions: Path) -> None:
         local_psnr=local.get("psnr"),
         local_ssim=local.get("ssim"),
         profile=rules.profile if local else "",
+        local_scores=write_figures(scores.means) if scores and local else "",
     )
     add_row(ledger_path(candidate.path, submissions), row)
 
