@@ -96,6 +96,11 @@ def score_folder(
         profiles_sha256=profiles_sha256(profiles),
         **_all_means(table, profiles, extras),
     )
+    _keep(folder, scores, table)
+    return scores
+
+
+def _keep(folder: Path, scores: Scores, table: pd.DataFrame) -> None:
     try:
         with disk_errors():
             with write_whole(folder / TABLE_FILE) as temporary:
@@ -103,7 +108,6 @@ def score_folder(
             save_scores(folder, scores)
     except DiskError as error:
         raise NotKept(str(error), scores) from error
-    return scores
 
 
 def image_table(

@@ -18,7 +18,6 @@ from challenge.environment import locks
 from challenge.errors import ChallengeError
 from challenge.submission.ledger import COLUMNS, Row, add_row, read_ledger, record_server
 
-EMPTY: dict[str, str] = dict.fromkeys(COLUMNS, "")
 WORDS = (
     "sent to the wrong phase",
     'said "no"',
@@ -76,10 +75,9 @@ def test_who_waits_too_long_is_told(
 ) -> None:
     monkeypatch.setattr(locks, "HAS_LOCKS", has_locks)
     path = tmp_path / "ledger.csv"
-    with locks.locked(path):
-        with pytest.raises(ChallengeError, match=r"ledger\.csv: another process has been changing"):
-            with locks.locked(path, wait_s=0.05):
-                pass
+    told = pytest.raises(ChallengeError, match=r"ledger\.csv: another process has been changing")
+    with locks.locked(path), told, locks.locked(path, wait_s=0.05):
+        pass
     with locks.locked(path, wait_s=0.05):  # free again
         pass
 
@@ -134,15 +132,20 @@ class Mutant:
 
 def mutate(seed: int) -> Mutant:
     rng = np.random.default_rng(seed)
-    maybe = lambda share=0.4: rng.random() < share  # noqa: E731
-    word = lambda: str(rng.choice(WORDS))  # noqa: E731
+
+    def maybe(share: float = 0.4) -> bool:
+        return bool(rng.random() < share)
+
+    def word() -> str:
+        return str(rng.choice(WORDS))
+
     delimiter = str(rng.choice([",", ";", "\t"]))
     columns = list(COLUMNS)
     if maybe():  # of an older kit, or deleted
         columns = [name for name in columns if name not in ("local_scores", "notes", "phase")]
     rows = [
-        {**EMPTY, **{k: "" if v is None else str(v) for k, v in vars(row(n)).items()}}
-        for n in (1, 2)
+        {name: "" if value is None else str(value) for name, value in vars(row(number)).items()}
+        for number in (1, 2)
     ]
     rows[1]["server_psnr"], rows[1]["drift"] = "33.5", "1.5"
     if maybe():
@@ -160,9 +163,7 @@ def mutate(seed: int) -> Mutant:
         rows[0]["my column"] = word()
     if maybe():
         columns = [str(name) for name in rng.permutation(columns)]
-    header = [
-        name.upper() if maybe(0.2) else f" {name}" if maybe(0.2) else name for name in columns
-    ]
+    header = [name.upper() if maybe(0.2) else " " * maybe(0.2) + name for name in columns]
     table = [header, *([each.get(name, "") for name in columns] for each in rows)]
     if maybe():
         table[int(rng.integers(1, 3))] += ["", word()]  # beyond the last column
