@@ -28,11 +28,11 @@ from challenge.server import page
 from challenge.submission.check import README_LIMIT, check_entries
 from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
+from challenge.submission.layout import PLATFORM_FILES
 from challenge.submission.png import decode_png, inspect_png
 from challenge.submission.readme import FILE_NAME, server_values, template_fields
 
 SETTINGS_FILE = "settings.json"
-PLATFORM_FILES = frozenset({"metadata"})
 """What the platforms put beside a submission's files."""
 SERIAL_PIXELS = 4_000_000
 """Up to so many pixels in all, starting other processes costs more than it gains."""

@@ -23,6 +23,9 @@ from challenge.findings import Finding
 from challenge.submission.check import judge_image
 from challenge.submission.png import inspect_png
 
+ONLY_HERE = "decoders"
+"""Kind of a finding that no server of ours makes: they have one decoder."""
+
 
 def read_prediction(path: Path) -> np.ndarray:
     """Decode a prediction as the servers do: (H, W, 3) uint8 RGB.
@@ -52,13 +55,13 @@ def second_opinion(name: str, content: bytes, pixels: np.ndarray) -> list[Findin
         words = file.read().decode("utf-8", "replace").split("\n")
     if other is None:
         said = next((word for word in words if "error" in word), "cannot decode it")
-        found = f"a damaged PNG (OpenCV: {said.removeprefix('libpng error: ')})"
+        found = f"one that only Pillow reads (OpenCV: {said.removeprefix('libpng error: ')})"
     elif other.shape != pixels.shape or not np.array_equal(other[:, :, ::-1], pixels):
-        found = "a PNG in which Pillow and OpenCV see different pixels"
+        found = "one in which they see different pixels"
     else:
         return []
     fix = "save it again, without anything but the picture (challenge.images.write_png)"
-    return [Finding("damaged", name, "a whole PNG", found, fix)]
+    return [Finding(ONLY_HERE, name, "a PNG that Pillow and OpenCV read alike", found, fix)]
 
 
 @contextlib.contextmanager
