@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,6 @@ from challenge.submission.candidate import (
 from challenge.submission.check import check_limit
 from challenge.submission.drift import write_figures
 from challenge.submission.ledger import Row, add_row, ledger_path
-from challenge.submission.readme import write_readme
 from challenge.submission.recompress import LEVELS, recompressed, same_pixels
 from challenge.submission.write import zip_size
 
@@ -108,7 +108,10 @@ def make_submission(
         written = _write(plan)
         _announce(plan, written)
         _note_down(plan, written, submissions)
-        limit = check_limit(str(plan.out), written.size, plan.candidate.expected.zip_limit_mb)
+        command = shlex.join(["python", "challenge/make_submission.py", str(plan.candidate.path)])
+        command += f" --out {shlex.quote(str(out))}" if out else ""
+        most = plan.candidate.expected.zip_limit_mb
+        limit = check_limit(str(plan.out), written.size, most, packed_by=command)
         too_large += map(str, limit)
     if too_large:
         raise SubmissionError("written, but the platform will not take it", too_large)
@@ -185,8 +188,7 @@ def _plan(
         bar = partial(_progress, folder.name)
         findings = [*candidate.findings, *check_candidate(candidate, bar)]
     record = dataclasses.replace(candidate.record, split=candidate.split, **changes)
-    readme, missing = readme_of(record)
-    write_readme(candidate.rules.readme, readme)
+    readme, missing = readme_of(record, candidate.rules.readme)
     return Plan(candidate, path, record, readme), findings + missing
 
 

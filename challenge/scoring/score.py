@@ -18,6 +18,7 @@ from challenge.metrics.profiles import (
     Profile,
     find_profile,
     profiles_sha256,
+    refuse_small,
     report,
 )
 from challenge.runs import RunRecord
@@ -61,7 +62,7 @@ def score_folder(
         record: says what the run is called and where it belongs.
         profile: name of the profile whose figures rank.
         workers: processes; None: one per core, or none at all where there is little to do.
-        profiles: name -> profile, all of which are scored.
+        profiles: name -> profile; scored are all that take images so small.
         caches: folder where the values of each pair are kept as they come, by the contents of its
             files, and taken from the next time; None: nowhere.
         extras: figures to compute beside those of the profiles, LPIPS for one.
@@ -72,10 +73,12 @@ def score_folder(
             size than the sharp image: all of them are listed.
         NotKept: the disk is full, read-only or the like; it carries the scores.
     """
-    find_profile(profile, profiles)
+    ranks, every = find_profile(profile, profiles), profiles_sha256(profiles)
     if workers is not None and workers < 1:
         raise ConfigError(f"workers: expected at least 1, found {workers}")
     pairs = find_pairs(folder, sharp)
+    refuse_small(ranks, {pair.prediction.name: pair.size for pair in pairs})
+    profiles = fitting(profiles, pairs)
     predictions = hash_files(pair.prediction for pair in pairs)
     targets = hash_files(pair.sharp for pair in pairs)
     keys = [pair_key(predictions[pair.prediction], targets[pair.sharp]) for pair in pairs]
@@ -93,11 +96,17 @@ def score_folder(
         frames=len(pairs),
         predictions_sha256=folder_sha256(predictions),
         sharp_sha256=folder_sha256(targets),
-        profiles_sha256=profiles_sha256(profiles),
+        profiles_sha256=every,
         **_all_means(table, profiles, extras),
     )
     _keep(folder, scores, table)
     return scores
+
+
+def fitting(profiles: Mapping[str, Profile], pairs: Sequence[Pair]) -> dict[str, Profile]:
+    """Return the profiles whose metrics take images as small as these."""
+    side = min(min(pair.size) for pair in pairs)
+    return {name: profile for name, profile in profiles.items() if profile.smallest <= side}
 
 
 def _keep(folder: Path, scores: Scores, table: pd.DataFrame) -> None:

@@ -155,12 +155,19 @@ def judge_image(name: str, png: Png, size: tuple[int, int] | None) -> list[Findi
     return findings
 
 
-def check_limit(name: str, size: int, limit_mb: float | None) -> list[Finding]:
-    """Refuse a zip of `size` bytes that the platform does not take (MB are 10^6 bytes)."""
+def check_limit(name: str, size: int, limit_mb: float | None, packed_by: str = "") -> list[Finding]:
+    """Refuse a zip of `size` bytes that the platform does not take (MB are 10^6 bytes).
+
+    Args:
+        packed_by: the command that has just compressed it as hard as it can; "" if none has.
+    """
     if limit_mb is None or size <= limit_mb * 1e6:
         return []
+    harder = "`python challenge/make_submission.py` compresses such a zip harder, without loss"
+    if packed_by:
+        harder = f"`{packed_by}` has compressed it as hard as it can, without loss"
     fix = (
-        "`python challenge/make_submission.py` compresses such a zip harder, without loss; what is "
+        f"{harder}; what is "
         f"still too large ({size / 1e6 - limit_mb:.1f} MB here) needs another way: CodaLab takes "
         "300 MB unless the organisers raise it, Codabench has no limit for a file but a quota of "
         "15 GB a user; ask the organisers"
