@@ -83,13 +83,15 @@ find_base() {
 
 # Set `python` to one that holds the kit's packages; make the environment if there is none yet.
 # The folder stays the caller's, so relative paths in the arguments are the caller's too. The kit is
-# found through PYTHONPATH; PYTHONSAFEPATH keeps a clone in the caller's folder from taking its place.
+# found through PYTHONPATH; PYTHONSAFEPATH (which Python 3.10 does not know) and `run_module` keep a
+# clone in the caller's folder from taking its place.
 need_python() {
   if ! find_python "$@"; then
     find_base
     "$python" "$root/challenge/environment/make_environment.py"
     python="$root/.venv/bin/python"
   fi
+  run_module=("$python" "$root/challenge/environment/run_module.py")
   export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
 }
 
@@ -117,22 +119,22 @@ run_tests() {
   workers="$("$python" -c 'import os
 print(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()))')"
   export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # the workers share the cores already
-  exec "$python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" -q -n "$workers" \
+  exec "${run_module[@]}" pytest -c "$root/pyproject.toml" --rootdir "$root" -q -n "$workers" \
     -m "$marks" ${where:+"$where"} "$@"
 }
 
 lint() {
   cd "$root"
   if [ "${1:-}" = --fix ]; then
-    "$python" -m ruff check --fix .
-    "$python" -m ruff format .
+    "${run_module[@]}" ruff check --fix .
+    "${run_module[@]}" ruff format .
   elif [ $# -gt 0 ]; then
     fail "lint takes --fix or nothing, found: $*" 2
   else
-    "$python" -m ruff check .
-    "$python" -m ruff format --check .
+    "${run_module[@]}" ruff check .
+    "${run_module[@]}" ruff format --check .
   fi
-  exec "$python" -m mypy
+  exec "${run_module[@]}" mypy
 }
 
 doctor() {
@@ -154,7 +156,7 @@ print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
 
 module() {
   need_python
-  exec "$python" -m "$@"
+  exec "${run_module[@]}" "$@"
 }
 
 verb="${1:-help}"
@@ -169,9 +171,9 @@ case "$verb" in
   leaderboard)
     need_python
     if ! wants_help "$@"; then # what was predicted but never scored belongs in the table too
-      "$python" -m baselines.references --all >/dev/null || true
+      "${run_module[@]}" baselines.references --all >/dev/null || true
     fi
-    exec "$python" -m leaderboard "$@"
+    exec "${run_module[@]}" leaderboard "$@"
     ;;
   weights) module challenge.commands.weights "$@" ;;
   show) module leaderboard.picture "$@" ;;

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from challenge.errors import ChallengeError
+from challenge.errors import ChallengeError, disk_errors
 
 INTERRUPTED = 130
 
@@ -24,8 +24,9 @@ def run(
     """Parse `argv` (default: the process's own) for a typer `command`, call it, return the exit
     code.
 
-    0: done (or what the command returned, if that is an int); 1: a ChallengeError, printed to
-    stderr as `error: …`; 2: arguments that cannot be parsed; 130: Ctrl-C.
+    0: done (or what the command returned, if that is an int); 1: a ChallengeError, or a disk that
+    is full, read-only or the like, printed to stderr as `error: …`; 2: arguments that cannot be
+    parsed; 130: Ctrl-C.
 
     Args:
         context: keyword arguments of `command` that are no options, such as the folder of all
@@ -35,7 +36,8 @@ def run(
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
-            result = command(*args, **kwargs, **context)
+            with disk_errors():
+                result = command(*args, **kwargs, **context)
         except ChallengeError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from error

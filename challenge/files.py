@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
 import shutil
-import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +15,13 @@ from typing import Any
 
 from challenge import REPOSITORY
 from challenge.environment.cores import cores
+from challenge.environment.leftovers import REPLACED, remove_leftovers_once, temporary_path
 from challenge.errors import DataError
 
 BLOCK = 1 << 20
 """Bytes read at a time."""
 EARLIEST_DATE = (1980, 1, 1, 0, 0, 0)
 """That a zip can hold: with it for every entry, the same inputs give the same bytes."""
-STALE_S = 3600.0
-"""A temporary file untouched for so many seconds belongs to a process that was killed."""
 
 
 @contextlib.contextmanager
@@ -34,19 +31,34 @@ def write_whole(path: Path) -> Iterator[Path]:
     If the block raises (or the process dies) `path` is untouched; on an exception the temporary
     file is removed, and what a killed process left behind is removed by the next one. The temporary
     name keeps the suffix, since writers choose their format by it.
+
+    Raises:
+        OSError: of the system, with the name of `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(glob.escape(f".{path.stem}.") + f"*.tmp{path.suffix}"):
-        if time.time() - left.stat().st_mtime > STALE_S:
-            left.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = temporary_path(path, suffix=path.suffix)
+    with _named(temporary, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers_once(path.parent)
+        try:
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+@contextlib.contextmanager
+def _named(temporary: Path, path: Path) -> Iterator[None]:
+    """Let an OSError name `path` where it names no file, or one in `temporary`: those go away."""
     try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        named = str(error.filename or temporary)
+        if error.errno is not None and named.startswith(str(temporary)):
+            error.filename = str(path) + named.removeprefix(str(temporary))
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -135,24 +147,49 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder beside `folder`; on success rename it to `folder`, else remove it.
 
     What was at `folder` is deleted only when the new one is in its place; if that fails, it is put
-    back.
+    back. What a killed process left behind is removed, or put back, by the next one.
+
+    Raises:
+        OSError: of the system, with the name of what was to be in `folder`.
     """
-    new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    new.mkdir(parents=True)
-    try:
-        yield new
-        if folder.exists():
-            folder.rename(old)
+    new, old = temporary_path(folder), temporary_path(folder, REPLACED)
+    with _named(new, folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers_once(folder.parent)
+        new.mkdir()
         try:
-            new.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+            yield new
+            if folder.exists():
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except OSError:
+                if old.exists():
+                    old.rename(folder)
+                raise
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(place: Path, name: str) -> Iterator[Path]:
+    """Give an empty folder in `place`, for this user alone, and remove it in the end.
+
+    What a killed process left behind there is removed by the next one.
+
+    Raises:
+        OSError: of the system, as if the files were in `place`.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    remove_leftovers_once(place)
+    folder = temporary_path(place / name)
+    with _named(folder, place):
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def kit_path(path: str | Path) -> Path:

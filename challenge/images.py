@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -12,6 +17,9 @@ from challenge.files import write_whole
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_TRAILER = b"IEND\xaeB`\x82"
+NOISE = re.compile(rb"(?:libpng |imdecode_|\[ *(?:INFO|WARN|ERROR):)")
+"""How a line begins that libpng or OpenCV writes about a file."""
+_one_at_a_time = threading.Lock()
 
 
 def read_png(path: Path) -> np.ndarray:
@@ -35,7 +43,7 @@ def read_png(path: Path) -> np.ndarray:
         raise DataError(f"{path}: expected a PNG, found {found}; save or copy it again")
     if PNG_TRAILER not in data[-64:]:
         raise DataError(f"{path}: the PNG is cut off ({len(data)} bytes); save or copy it again")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    image, _ = decode(data)
     if image is None:
         raise DataError(f"{path}: the PNG is damaged; save or copy it again")
     if image.dtype != np.uint8:
@@ -48,6 +56,49 @@ def read_png(path: Path) -> np.ndarray:
             f"{path}: expected 3 channels, found {image.shape[2]}; save it as RGB without alpha"
         )
     return np.ascontiguousarray(image[:, :, ::-1])
+
+
+def decode(content: bytes) -> tuple[np.ndarray | None, list[str]]:
+    """Decode an image with OpenCV, and keep what libpng has to say off the terminal.
+
+    Returns:
+        The pixels as OpenCV has them, (H, W) or (H, W, C), BGR, of any depth; None if it cannot
+        decode them. And libpng's words, line by line.
+    """
+    with _caught() as words:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    return image, words
+
+
+@contextlib.contextmanager
+def _caught() -> Iterator[list[str]]:
+    """Catch what libpng writes to file descriptor 2: inside OpenCV, it knows no other place.
+
+    One thread at a time; what other threads write there meanwhile comes a moment later.
+    """
+    words: list[str] = []
+    with _one_at_a_time:
+        try:
+            kept = os.dup(2)
+        except OSError:  # closed: nobody would read it
+            yield words
+            return
+        source, target = os.pipe()
+        os.set_blocking(source, False)
+        os.set_blocking(target, False)  # what is too much for the pipe is lost, nobody waits
+        os.dup2(target, 2)
+        os.close(target)
+        try:
+            yield words
+        finally:
+            os.dup2(kept, 2)
+            with contextlib.suppress(OSError), open(source, "rb", 0) as stream:
+                for line in (stream.read(1 << 20) or b"").splitlines(keepends=True):
+                    if NOISE.match(line):
+                        words.append(line.decode("utf-8", "replace").strip())
+                    else:
+                        os.write(kept, line)
+            os.close(kept)
 
 
 def png_size(path: Path) -> tuple[int, int]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,7 @@ def shadowed(folder: Path) -> list[str]:
 
     `python challenge/x.py` puts that folder first on the path until its first lines have run.
     """
-    known = set(sys.stdlib_module_names) | set(metadata.packages_distributions())
+    known = set(sys.stdlib_module_names) | {found.name for found in pkgutil.iter_modules()}
     names = {path.stem if path.is_file() else path.name for path in folder.iterdir()}
     return sorted(name for name in names & known - KIT if not name.startswith("__"))
 

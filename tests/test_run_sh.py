@@ -16,6 +16,7 @@ import pytest
 
 from challenge import REPOSITORY
 
+LAUNCHER = "{kit}/challenge/environment/run_module.py"
 PYTHON = """#!/usr/bin/env bash
 case "$1 ${{2:-}}" in
   *bootstrap.py\\ --python) exit {fits} ;;
@@ -66,13 +67,13 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
 @pytest.mark.parametrize(
     "verb, program",
     [
-        ("data", ["-m", "challenge.commands.data"]),
-        ("train", ["-m", "baselines.efnet.train"]),
-        ("predict", ["-m", "baselines.predict"]),
-        ("score", ["-m", "baselines.references"]),
-        ("weights", ["-m", "challenge.commands.weights"]),
-        ("leaderboard", ["-m", "leaderboard"]),
-        ("submit", ["-m", "challenge.commands.submit"]),
+        ("data", [LAUNCHER, "challenge.commands.data"]),
+        ("train", [LAUNCHER, "baselines.efnet.train"]),
+        ("predict", [LAUNCHER, "baselines.predict"]),
+        ("score", [LAUNCHER, "baselines.references"]),
+        ("weights", [LAUNCHER, "challenge.commands.weights"]),
+        ("leaderboard", [LAUNCHER, "leaderboard"]),
+        ("submit", [LAUNCHER, "challenge.commands.submit"]),
     ],
 )
 def test_a_verb_passes_its_arguments_on_from_the_callers_folder(
@@ -162,3 +163,23 @@ def test_no_python_that_fits_is_one_clear_error(kit: Path) -> None:
 def test_setup_leaves_an_environment_alone_that_holds_everything(kit: Path) -> None:
     assert "nothing to do" in call(kit, "setup").stdout
     assert call(kit, "setup", active=False).returncode == 9  # the fake's make_environment
+
+
+@pytest.mark.parametrize("safe", ["", "1"])
+def test_nothing_in_the_callers_folder_takes_the_kits_place(tmp_path: Path, safe: str) -> None:
+    """Python 3.10 knows no PYTHONSAFEPATH; the control shows what `python -m` does there."""
+    for name in ("challenge/__init__.py", "random.py", "challenge/commands/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("raise SystemExit('the wrong one')\n")
+    launcher = str(REPOSITORY / "challenge" / "environment" / "run_module.py")
+    module = ["challenge.commands.ledger", "--help"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": safe}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, *command]
+        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    done = run(launcher, *module)
+    assert (done.returncode, "Usage: bash run.sh ledger" in done.stdout) == (0, True), done.stderr
+    if not safe:
+        assert "the wrong one" in run("-m", *module).stderr

@@ -144,7 +144,7 @@ def _before_packing(candidate: Candidate) -> list[Finding]:
     if candidate.zipped:
         return []
     about_record = [each for each in candidate.findings if each.kind == "record"]
-    missing = readme_of(candidate.record)[1]
+    missing = readme_of(candidate.record, candidate.rules.readme)[1]
     limit = candidate.expected.zip_limit_mb
     return [*about_record, *missing, *check_limit("zip", zip_size(candidate.path), limit)]
 

@@ -6,6 +6,7 @@ bash run.sh rehearse submissions/highrev/val/efnet_highrev_raw.zip
 from __future__ import annotations
 
 import dataclasses
+import errno
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from challenge import cli
 from challenge.commands.options import Data, Platform, RulesFile, Split
 from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, SubmissionError
-from challenge.files import list_pngs
+from challenge.files import list_pngs, scratch_folder, write_text, write_whole
 from challenge.findings import Finding
 from challenge.hosting import platforms
 from challenge.hosting.isolated import make_isolated_python
@@ -36,6 +37,7 @@ from challenge.submission.candidate import (
     open_candidate,
 )
 
+FULL = 1 << 16  # bytes; with less, the scoring program cannot have written its files
 KEPT = ("scores.txt", "scores.json", PAGE_FILE)
 
 
@@ -82,11 +84,9 @@ def rehearse(
         plan = plan_rehearsal(candidate)
         refused = platforms.zip_findings(candidate, plan.expected)
     folder = out or zipped.with_name(zipped.stem + ".rehearsal")
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
-        python = make_isolated_python(Path(scratch) / "python")
-        outcomes = [
-            run_once(plan, refused, name, Path(scratch) / name, python, folder) for name in names
-        ]
+    with scratch_folder(Path(tempfile.gettempdir()), "rehearsal") as scratch:
+        python = make_isolated_python(scratch / "python")
+        outcomes = [run_once(plan, refused, name, scratch / name, python, folder) for name in names]
     return int(any(outcome.code for outcome in outcomes))
 
 
@@ -106,13 +106,16 @@ def run_once(
     else:
         platforms.lay_out(run, scoring_program(plan.rules), plan.sharp)
         outcome = _unpack_and_run(plan, name, run, python, hosting)
+        if outcome.row is None and shutil.disk_usage(run).free < FULL:
+            raise OSError(errno.ENOSPC, "", tempfile.gettempdir())  # the zip is not to blame
     kept = folder / name
     kept.mkdir(parents=True, exist_ok=True)
     for file in KEPT:
         (kept / file).unlink(missing_ok=True)  # of the rehearsal before
         if (output / file).is_file():
-            shutil.copyfile(output / file, kept / file)
-    (kept / "log.txt").write_text(outcome.log, encoding="utf-8")
+            with write_whole(kept / file) as temporary:
+                temporary.write_bytes((output / file).read_bytes())
+    write_text(kept / "log.txt", outcome.log)
     _announce(name, outcome, hosting, kept)
     return outcome
 

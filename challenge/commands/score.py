@@ -23,7 +23,7 @@ from challenge.metrics.profiles import PROFILES
 from challenge.runs import SUBMISSIONS, find_runs, load_record
 from challenge.scoring.extra import LpipsChoice, lpips_extras, why_empty
 from challenge.scoring.references import score_references
-from challenge.scoring.results import SCORES_FILE, Scores
+from challenge.scoring.results import SCORES_FILE, NotKept, Scores
 from challenge.scoring.score import TABLE_FILE
 from challenge.scoring.score_table import print_scores
 from challenge.scoring.target import WITHHELD, Choice, Predict, Target, find_target, sharp_of
@@ -75,7 +75,8 @@ def score(
 ) -> None:
     """Score predictions against the sharp images, under every metric profile.
 
-    Of a zip the figures are printed, and nothing is kept.
+    Of a zip the figures are printed, and nothing is kept. Where they cannot be kept (a disk that is
+    full or read-only), they are printed, and the exit code is 1.
 
     Example: bash run.sh score submissions/highrev/val/efnet_highrev_raw --profile ntire_y
     """
@@ -93,18 +94,31 @@ def score(
     elif folder and folder.is_file():
         _score_zip(folder, choice, console)
     else:
-        target = find_target(folder, choice) if folder else _latest(choice)
-        scores = target.score(choice)
-        _report(target, scores, score_references(target, choice), choice, console)
-        named = f" {folder}" if folder else ""
-        send = "" if target.record.reference else f"python challenge/make_submission.py{named}, "
-        print(f"next: {send}bash run.sh leaderboard")
+        _score_run(folder, choice, console)
 
 
-def _report(
-    target: Target, scores: Scores, blurry: Scores | None, choice: Choice, console: Console
-) -> None:
-    print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
+def _score_run(folder: Path | None, choice: Choice, console: Console) -> None:
+    target = find_target(folder, choice) if folder else _latest(choice)
+    scores, not_kept = _figures(target, choice)
+    reference = score_references(target, choice)
+    print_scores(scores, reference, console, target.profiles, choice.no_lpips)
+    if not_kept:
+        raise not_kept
+    _say_written(target)
+    named = f" {folder}" if folder else ""
+    send = "" if target.record.reference else f"python challenge/make_submission.py{named}, "
+    print(f"next: {send}bash run.sh leaderboard")
+
+
+def _figures(target: Target, choice: Choice) -> tuple[Scores, NotKept | None]:
+    """Score; figures that cannot be written down are still worth showing."""
+    try:
+        return target.score(choice), None
+    except NotKept as error:
+        return error.scores, error
+
+
+def _say_written(target: Target) -> None:
     print(f"wrote {target.folder / SCORES_FILE}")
     print(f"wrote {target.folder / TABLE_FILE}")
 
@@ -131,21 +145,25 @@ def _score_all(choice: Choice, console: Console) -> None:
         try:
             target = find_target(folder, choice)
             kept = target.current()
-            scores = kept or target.score(choice)
+            scores, not_kept = (kept, None) if kept else _figures(target, choice)
         except ChallengeError as error:
             problems.append(str(error).replace("\n", "\n  "))
             continue
         beside = folder.parent, target.record.inputs_sha256
         if beside not in references:
             references[beside] = score_references(target, choice)
-        if kept:
-            current += 1
-        else:
-            _report(target, scores, references[beside], choice, console)
+        current += kept is not None
+        if kept is None:
+            blurry = references[beside]
+            print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
+        if not_kept:
+            problems.append(str(not_kept))
+        elif kept is None:
+            _say_written(target)
     if current:
         print(f"{current} of {len(runs)} runs had current scores already")
     if problems:
-        raise SubmissionError(f"{len(problems)} of {len(runs)} runs not scored", problems)
+        raise SubmissionError(f"{len(problems)} of {len(runs)} runs not scored or kept", problems)
     print("next: bash run.sh leaderboard")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +36,8 @@ from challenge.submission.candidate import (
     readme_of,
 )
 from challenge.submission.check import check_limit
+from challenge.submission.drift import write_figures
 from challenge.submission.ledger import Row, add_row, ledger_path
-from challenge.submission.readme import write_readme
 from challenge.submission.recompress import LEVELS, recompressed, same_pixels
 from challenge.submission.write import zip_size
 
@@ -89,9 +90,7 @@ def make_submission(
 
     Example: python challenge/make_submission.py submissions/highrev/test/efnet_highrev_raw
     """
-    folders = [folder] if folder else latest_run(submissions)
-    for note in [] if folder else splits_left_out(folders):
-        print(f"note: {note}", file=sys.stderr)
+    folders = [folder] if folder else _latest_run(submissions)
     if out and len(folders) > 1:
         found = ", ".join(map(str, folders))
         raise ConfigError(
@@ -110,13 +109,24 @@ def make_submission(
         written = _write(plan)
         _announce(plan, written)
         _note_down(plan, written, submissions)
-        limit = check_limit(str(plan.out), written.size, plan.candidate.expected.zip_limit_mb)
+        command = shlex.join(["python", "challenge/make_submission.py", str(plan.candidate.path)])
+        command += f" --out {shlex.quote(str(out))}" if out else ""
+        most = plan.candidate.expected.zip_limit_mb
+        limit = check_limit(str(plan.out), written.size, most, packed_by=command)
         too_large += map(str, limit)
     if too_large:
         raise SubmissionError("written, but the platform will not take it", too_large)
     print(
         "next: upload it; then bash run.sh ledger ZIP --psnr … --ssim … with the server's figures"
     )
+
+
+def _latest_run(submissions: Path) -> list[Path]:
+    """Find the newest run's folders, and say which are not there."""
+    folders = latest_run(submissions)
+    for note in splits_left_out(folders):
+        print(f"note: {note}", file=sys.stderr)
+    return folders
 
 
 def latest_run(submissions: Path) -> list[Path]:
@@ -212,8 +222,7 @@ def _plan(
         bar = partial(_progress, folder.name)
         findings = [*candidate.findings, *check_candidate(candidate, bar)]
     record = dataclasses.replace(candidate.record, split=candidate.split, **changes)
-    readme, missing = readme_of(record)
-    write_readme(candidate.rules.readme, readme)
+    readme, missing = readme_of(record, candidate.rules.readme)
     return Plan(candidate, path, record, readme), findings + missing
 
 
@@ -271,6 +280,7 @@ def _note_down(plan: Plan, written: Written, submissions: Path) -> None:
         local_psnr=local.get("psnr"),
         local_ssim=local.get("ssim"),
         profile=rules.profile if local else "",
+        local_scores=write_figures(scores.means) if scores and local else "",
     )
     add_row(ledger_path(candidate.path, submissions), row)
 

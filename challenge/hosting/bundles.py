@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 
 from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, DataError
-from challenge.files import list_pngs
+from challenge.files import list_pngs, scratch_folder
 from challenge.findings import shorten
 from challenge.hosting.logo import draw_logo
 from challenge.hosting.packed import hosting_of, scoring_program, write_zip
@@ -43,7 +42,7 @@ def build_bundle(rules: Rules, data: Path, platform: str, path: Path) -> None:
         raise DataError(f"{data}: the reference data does not fit the rules", problems)
     configuration = CONFIGURATIONS[platform](hosting)
     text = yaml.safe_dump(configuration, sort_keys=False, allow_unicode=False, width=1000)
-    with tempfile.TemporaryDirectory(prefix="bundle-", dir=_nearest(path)) as scratch:
+    with scratch_folder(path.parent, path.name) as scratch:  # inner zips are as large as the bundle
         inner: dict[str, Mapping[str, bytes | Path]] = {
             PROGRAM: scoring_program(rules),
             KIT: starting_kit(rules, hosting, facts),
@@ -51,10 +50,10 @@ def build_bundle(rules: Rules, data: Path, platform: str, path: Path) -> None:
         for split, files in references.items():
             inner[reference_name(split)] = {file.name: file for file in files}
         for name, files_of_zip in inner.items():
-            write_zip(Path(scratch) / name, files_of_zip)
+            write_zip(scratch / name, files_of_zip)
         content: dict[str, bytes | Path] = {"competition.yaml": text.encode("ascii")}
         content |= {LOGO: draw_logo(), **pages(rules, hosting, facts)}
-        content |= {name: Path(scratch) / name for name in inner}
+        content |= {name: scratch / name for name in inner}
         write_zip(path, content)
 
 
@@ -236,9 +235,3 @@ def _facts(files: Sequence[Path]) -> SplitFacts:
     if problems:
         raise DataError("reference images that no submission could match", shorten(problems))
     return SplitFacts([path.name for path in files], tuple(sorted(sizes)))
-
-
-def _nearest(path: Path) -> Path:
-    """Make the folder of `path` if need be: inner zips are as large as the bundle."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.parent

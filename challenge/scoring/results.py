@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from challenge.errors import SubmissionError
+from challenge.errors import ChallengeError, SubmissionError
 from challenge.files import write_json
 
 SCORES_FILE = "scores.json"
@@ -38,6 +38,14 @@ class Scores:
     profiles_sha256: str | None = None
     extra: dict[str, float] = field(default_factory=dict)  # mean of each figure beside the profiles
     extra_sequences: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+class NotKept(ChallengeError):
+    """All was scored, but its files could not be written: `scores` has the figures."""
+
+    def __init__(self, summary: str, scores: Scores) -> None:
+        self.scores = scores
+        super().__init__(f"scored, but not kept: {summary}")
 
 
 def save_scores(folder: Path, scores: Scores) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from challenge.environment.cores import cores
-from challenge.errors import ConfigError, DataError
+from challenge.errors import ConfigError, DataError, DiskError, disk_errors
 from challenge.files import folder_sha256, hash_files, images_sha256, write_whole
 from challenge.findings import shorten
 from challenge.metrics.profiles import (
@@ -18,6 +18,7 @@ from challenge.metrics.profiles import (
     Profile,
     find_profile,
     profiles_sha256,
+    refuse_small,
     report,
 )
 from challenge.runs import RunRecord
@@ -25,7 +26,7 @@ from challenge.sample import sequence_of
 from challenge.scoring.cache import ScoreCache, Values, cache_file, pair_key
 from challenge.scoring.extra import Extra, compute_extras
 from challenge.scoring.pairs import Job, Pair, compute_pairs, find_pairs
-from challenge.scoring.results import Means, Scores, save_scores, usable_scores
+from challenge.scoring.results import Means, NotKept, Scores, save_scores, usable_scores
 
 TABLE_FILE = "per_image.csv"
 SERIAL_PIXELS = 16_000_000
@@ -51,10 +52,9 @@ def score_folder(
 
     Args:
         folder, sharp: FRAME.png files, 8-bit RGB, of the same names and sizes.
-        record: says what the run is called and where it belongs.
-        profile: name of the profile whose figures rank.
+        record, profile: what the run is called, where it belongs; whose figures rank.
         workers: processes; None: one per core, or none at all where there is little to do.
-        profiles: name -> profile, all of which are scored.
+        profiles: name -> profile; scored are all that take images so small.
         caches: folder that keeps the values of each pair, by its contents, as they come.
         extras: figures to compute beside those of the profiles, LPIPS for one.
         images: where the PNGs lie, if not in `folder`.
@@ -63,11 +63,14 @@ def score_folder(
         ConfigError: no such profile, or fewer than one worker.
         DataError: a missing folder; missing, extra, misnamed or damaged PNGs, or such of another
             size than the sharp image: all of them are listed.
+        NotKept: the disk is full, read-only or the like; it carries the scores.
     """
-    find_profile(profile, profiles)
+    ranks, every = find_profile(profile, profiles), profiles_sha256(profiles)
     if workers is not None and workers < 1:
         raise ConfigError(f"workers: expected at least 1, found {workers}")
     pairs = find_pairs(images or folder, sharp)
+    refuse_small(ranks, {pair.prediction.name: pair.size for pair in pairs})
+    profiles = fitting(profiles, pairs)
     predictions = hash_files(pair.prediction for pair in pairs)
     targets = hash_files(pair.sharp for pair in pairs)
     keys = [pair_key(predictions[pair.prediction], targets[pair.sharp]) for pair in pairs]
@@ -85,13 +88,27 @@ def score_folder(
         frames=len(pairs),
         predictions_sha256=folder_sha256(predictions),
         sharp_sha256=folder_sha256(targets),
-        profiles_sha256=profiles_sha256(profiles),
+        profiles_sha256=every,
         **_all_means(table, profiles, extras),
     )
-    with write_whole(folder / TABLE_FILE) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
-    save_scores(folder, scores)
+    _keep(folder, scores, table)
     return scores
+
+
+def fitting(profiles: Mapping[str, Profile], pairs: Sequence[Pair]) -> dict[str, Profile]:
+    """Return the profiles whose metrics take images as small as these."""
+    side = min(min(pair.size) for pair in pairs)
+    return {name: profile for name, profile in profiles.items() if profile.smallest <= side}
+
+
+def _keep(folder: Path, scores: Scores, table: pd.DataFrame) -> None:
+    try:
+        with disk_errors():
+            with write_whole(folder / TABLE_FILE) as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+            save_scores(folder, scores)
+    except DiskError as error:
+        raise NotKept(str(error), scores) from error
 
 
 def image_table(

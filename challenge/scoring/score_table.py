@@ -61,6 +61,8 @@ def print_scores(
     profile = profiles[scores.profile]
     what = profile.description or f"{profile.psnr} and {profile.ssim}"
     console.print(f"* {scores.profile} ranks: {what}.")
+    if small := [name for name in profiles if name not in scores.means]:
+        console.print(f"not scored, since the images are too small for them: {', '.join(small)}.")
     if empty:
         console.print(no_lpips, soft_wrap=True, markup=False)
 

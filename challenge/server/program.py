@@ -23,16 +23,16 @@ from challenge.environment.processes import map_in_processes
 from challenge.errors import ChallengeError, DataError
 from challenge.files import list_pngs
 from challenge.findings import Finding, listing, shorten
-from challenge.metrics.profiles import Profile, score_pair
+from challenge.metrics.profiles import Profile, refuse_small, score_pair
 from challenge.server import page
 from challenge.submission.check import README_LIMIT, check_entries
 from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
+from challenge.submission.layout import PLATFORM_FILES
 from challenge.submission.png import decode_png, inspect_png
 from challenge.submission.readme import FILE_NAME, server_values, template_fields
 
 SETTINGS_FILE = "settings.json"
-PLATFORM_FILES = frozenset({"metadata"})
 """What the platforms put beside a submission's files."""
 SERIAL_PIXELS = 4_000_000
 """Up to so many pixels in all, starting other processes costs more than it gains."""
@@ -96,6 +96,7 @@ def _score(settings: Settings, source: Path, output: Path) -> int:
         for line in listing(errors):
             print(f"error: {line}", file=sys.stderr)
         return 1
+    refuse_small(settings.profile, expected.sizes)
     names = sorted(expected.names or ())
     pairs = [(str(result / name), str(reference / name), settings.profile) for name in names]
     pixels = sum(width * height for width, height in expected.sizes.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Sequence as Several
 from dataclasses import asdict
 from functools import partial
@@ -16,9 +15,10 @@ from tqdm import tqdm
 
 from challenge import REPOSITORY
 from challenge.environment.cores import cores
+from challenge.environment.leftovers import remove_leftovers_once
 from challenge.environment.processes import map_in_processes
-from challenge.errors import ConfigError, DataError
-from challenge.files import replace_folder, write_json
+from challenge.errors import ConfigError, DataError, disk_errors
+from challenge.files import replace_folder, scratch_folder, write_json
 from challenge.simulation.photographs import LICENCES
 from challenge.simulation.sequences import (
     GENERATOR,
@@ -65,8 +65,10 @@ def make(root: Path, request: Request, force: bool = False, workers: int | None 
     Raises:
         DataError: `root` holds something that was not made here, or, without `force`, another
             request's data set.
+        DiskError: the disk is full, read-only or the like.
     """
     root = root.absolute()
+    remove_leftovers_once(root.parent)
     replaces = not is_absent(root)
     if replaces:
         manifest = read_manifest(root)
@@ -80,11 +82,12 @@ def make(root: Path, request: Request, force: bool = False, workers: int | None 
             )
         refuse_strangers(root, manifest)
     try:
-        if replaces:
-            with replace_folder(root) as new:
-                write_all(new, request, workers)
-        else:
-            make_first(root, request, workers)
+        with disk_errors():
+            if replaces:
+                with replace_folder(root) as new:
+                    write_all(new, request, workers)
+            else:
+                make_first(root, request, workers)
     except OSError as error:
         raise DataError(f"{root}: cannot be written: {error.strerror or error}") from error
     return True
@@ -96,12 +99,8 @@ def make_first(root: Path, request: Request, workers: int | None) -> None:
     Raises:
         OSError: something else has come to be at `root` than what was asked for.
     """
-    root.parent.mkdir(parents=True, exist_ok=True)
-    workspace = tempfile.TemporaryDirectory(
-        prefix=f".{root.name}.", suffix=".tmp", dir=root.parent, ignore_cleanup_errors=True
-    )
-    with workspace as folder:
-        new = Path(folder) / root.name  # inside, since the workspace is for its owner alone
+    with scratch_folder(root.parent, root.name) as folder:
+        new = folder / root.name  # inside, since the workspace is for its owner alone
         write_all(new, request, workers)
         try:
             new.rename(root)

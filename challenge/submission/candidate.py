@@ -19,14 +19,14 @@ from challenge.files import list_pngs
 from challenge.findings import Finding
 from challenge.rules import RULES_FOLDER, Rules, load_rules
 from challenge.runs import RUN_FILE, RunRecord, check_record, complete, explain_place
-from challenge.submission.check import Look, Progress, check_opened
+from challenge.submission.check import README_LIMIT, Look, Progress, check_opened
 from challenge.submission.decoders import second_opinion
 from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
 from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
 from challenge.submission.origin import find_root, guess_split, other_data
 from challenge.submission.png import inspect_png
-from challenge.submission.readme import Readme
+from challenge.submission.readme import Readme, is_cpu, one_line, write_readme
 
 NAMES_OF_ANOTHER = ("missing", "extra")
 """Kinds of findings that say no more than the one that these are predictions of another split."""
@@ -229,8 +229,12 @@ def rules_of(path: Path | None, record: RunRecord) -> Rules:
     return load_rules(own if own.is_file() else RULES_FOLDER / "own.yml")
 
 
-def readme_of(record: RunRecord) -> tuple[Readme, list[Finding]]:
-    """Say what readme.txt says; values that the record lacks are findings."""
+def readme_of(record: RunRecord, template: str) -> tuple[Readme, list[Finding]]:
+    """Say what readme.txt says; what the record lacks, or has too much of, is a finding.
+
+    Raises:
+        ConfigError: the template of the rules cannot be filled.
+    """
     findings = []
     runtime = record.runtime_per_image_s
     seconds = math.nan if runtime is None else float(runtime)
@@ -243,5 +247,11 @@ def readme_of(record: RunRecord) -> tuple[Readme, list[Finding]]:
         fix = "give make_submission --device cpu, or --device with the GPU's name"
         expected = "the device that the runtime was measured on"
         findings.append(Finding("record", RUN_FILE, expected, "none", fix))
-    cpu = int((record.device or "").lower().startswith("cpu"))
-    return Readme(seconds, cpu, int(record.extra_data), record.description), findings
+    cpu = int(is_cpu(record.device or ""))
+    readme = Readme(seconds, cpu, int(record.extra_data), record.description)
+    if (over := len(write_readme(template, readme).encode()) - README_LIMIT) > 0:
+        size = len(one_line(record.description).encode())
+        fix = "shorten it, by make_submission --description or in run.json"
+        expected = f"a description of at most {size - over} bytes"
+        findings.append(Finding("record", RUN_FILE, expected, f"{size} bytes", fix))
+    return readme, findings

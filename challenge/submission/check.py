@@ -15,14 +15,12 @@ from challenge.submission.entries import UNREADABLE, Entry, open_entries
 from challenge.submission.expected import Expected
 from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
 from challenge.submission.names import check_names
-from challenge.submission.png import Png, inspect_png
+from challenge.submission.png import BLOCK, Png, inspect_png
 
 README_LIMIT = 1 << 16  # bytes; a longer readme.txt is read no further
-BOMB_SIZE, BOMB_RATIO = (
-    1 << 20,
-    20,
-)  # PNGs are compressed already: a zip gains a few percent on them
-
+BOMB_RATIO = 20  # PNGs are compressed already: a zip gains a few percent on them
+SPARE = 64 << 20
+"""Bytes a zip may unpack to beyond what its images need uncompressed, whatever its ratio."""
 LARGEST_FILE = 1 << 28  # bytes; the largest picture that is decoded takes less, uncompressed
 
 Progress = Callable[[list[Entry]], Iterable[Entry]]
@@ -51,7 +49,7 @@ def check_opened(
     """Check a folder or zip whose entries are open; `look` as in `check_entries`."""
     if path.is_dir():
         return check_entries(entries, expected, False, progress, look)
-    findings = check_zip_sizes(entries, path)
+    findings = check_zip_sizes(entries, path, expected)
     findings = findings or check_entries(entries, expected, True, progress, look)
     return findings + check_limit(path.name, os.path.getsize(path), expected.zip_limit_mb)
 
@@ -71,33 +69,49 @@ def check_entries(
     """
     images, findings = part_entries(entries, zipped)
     findings += check_names([base_name(entry.name) for entry in images], expected)
-    faulty = {finding.file for finding in findings}
+    faulty = {finding.file for finding in findings if finding.level == "error"}
     for entry in progress(images):
         content, png, found = check_image(entry, expected.size_of(base_name(entry.name)))
         findings += found
         if look and png.pixels is not None and not found and entry.name not in faulty:
             look(entry, content, png.pixels)
     if zipped:
+        others = (entry for entry in entries if entry not in images and entry.name not in faulty)
+        findings += [fault for entry in others for fault in _read_through(entry)]
         findings += _check_readme(entries, expected.readme)
     return findings
 
 
-def check_zip_sizes(entries: Sequence[Entry], path: Path) -> list[Finding]:
-    """Refuse a zip that would unpack to far more than it holds; nothing of it is opened then."""
+def _read_through(entry: Entry) -> list[Finding]:
+    """Find an entry that cannot be unpacked; a single one stops the unpacking of all."""
+    if entry.odd or entry.name.endswith("/"):
+        return []
+    try:
+        with entry.open() as stream:
+            while stream.read(BLOCK):
+                pass
+    except UNREADABLE as error:
+        return [Finding("unreadable", entry.name, "a whole file", f"{error}", MAKE_AGAIN)]
+    return []
+
+
+def check_zip_sizes(entries: Sequence[Entry], path: Path, expected: Expected) -> list[Finding]:
+    """Refuse a zip that would fill the disk; nothing of it is opened then.
+
+    It is one whose entries overlap, or that unpacks to far more than it holds and than its images
+    need without any compression.
+    """
     held, packed = os.path.getsize(path), sum(entry.packed for entry in entries)
-    unpacked = sum(entry.size for entry in entries if not is_bomb(entry))  # those are never opened
+    unpacked = sum(entry.size for entry in entries)
+    sizes = [expected.size] * (expected.frames or 1) if expected.size else expected.sizes.values()
+    needed = SPARE + sum(4 * width * height for width, height in filter(None, sizes))
     if packed > held:
         found = f"entries of {packed} bytes in a zip of {held}: they overlap"
-    elif unpacked > BOMB_SIZE + BOMB_RATIO * held:
+    elif unpacked > needed and unpacked > BOMB_RATIO * held:
         found = f"{held} bytes that unpack to {unpacked}"
     else:
         return []
     return [Finding("bomb", path.name, "PNGs, which no zip shrinks much", found, MAKE_AGAIN)]
-
-
-def is_bomb(entry: Entry) -> bool:
-    """Say whether an entry claims to unpack to far more than a PNG can."""
-    return entry.size > BOMB_SIZE and entry.size > BOMB_RATIO * entry.packed
 
 
 def check_image(entry: Entry, size: tuple[int, int] | None) -> tuple[bytes, Png, list[Finding]]:
@@ -107,24 +121,19 @@ def check_image(entry: Entry, size: tuple[int, int] | None) -> tuple[bytes, Png,
         Its bytes and what they hold (nothing, where they were not read), and what was found.
     """
     again = "save or copy it again"
-    finding = None
-    if entry.encrypted:
-        fix = "make the zip without a password"
-        finding = Finding("encrypted", entry.name, "a plain file", "an encrypted one", fix)
-    elif is_bomb(entry):
-        found = f"{entry.packed} bytes that unpack to {entry.size}"
-        finding = Finding("bomb", entry.name, "a PNG, which no zip shrinks much", found, again)
-    elif entry.size > LARGEST_FILE:
+    if entry.size > LARGEST_FILE:
         largest = f"a PNG of at most {LARGEST_FILE / 1e6:.0f} MB"
-        finding = Finding("damaged", entry.name, largest, f"{entry.size / 1e6:.0f} MB", again)
-    if finding:
-        return b"", Png(), [finding]
+        found = f"{entry.size / 1e6:.0f} MB"
+        return b"", Png(), [Finding("damaged", entry.name, largest, found, again)]
     try:
         with entry.open() as stream:
             content = stream.read()  # to its end: only there a zip's own checksum is verified
     except UNREADABLE as error:
         return b"", Png(), [Finding("unreadable", entry.name, "a whole PNG", f"{error}", again)]
     png = inspect_png(io.BytesIO(content))
+    if png.fault and entry.kind:
+        fix = "put the file itself into the zip"
+        return content, png, [Finding("entry", entry.name, "a PNG", entry.kind, fix)]
     return content, png, judge_image(entry.name, png, size)
 
 
@@ -146,12 +155,19 @@ def judge_image(name: str, png: Png, size: tuple[int, int] | None) -> list[Findi
     return findings
 
 
-def check_limit(name: str, size: int, limit_mb: float | None) -> list[Finding]:
-    """Refuse a zip of `size` bytes that the platform does not take (MB are 10^6 bytes)."""
+def check_limit(name: str, size: int, limit_mb: float | None, packed_by: str = "") -> list[Finding]:
+    """Refuse a zip of `size` bytes that the platform does not take (MB are 10^6 bytes).
+
+    Args:
+        packed_by: the command that has just compressed it as hard as it can; "" if none has.
+    """
     if limit_mb is None or size <= limit_mb * 1e6:
         return []
+    harder = "`python challenge/make_submission.py` compresses such a zip harder, without loss"
+    if packed_by:
+        harder = f"`{packed_by}` has compressed it as hard as it can, without loss"
     fix = (
-        "`python challenge/make_submission.py` compresses such a zip harder, without loss; what is "
+        f"{harder}; what is "
         f"still too large ({size / 1e6 - limit_mb:.1f} MB here) needs another way: CodaLab takes "
         "300 MB unless the organisers raise it, Codabench has no limit for a file but a quota of "
         "15 GB a user; ask the organisers"
@@ -170,7 +186,8 @@ def _size_fix(found: tuple[int, int], size: tuple[int, int]) -> str:
 
 def _check_readme(entries: Sequence[Entry], template: str) -> list[Finding]:
     name = readme.FILE_NAME
-    found = [entry for entry in entries if base_name(entry.name) == name and not entry.odd]
+    last = {entry.name: entry for entry in entries if base_name(entry.name) == name}
+    found = [entry for entry in last.values() if not entry.odd]
     fix = "make the zip with `python challenge/make_submission.py`, which writes it from run.json"
     if not found:
         return [Finding("readme", name, "the runtime and flags", "no such file", fix)]

@@ -6,22 +6,19 @@ of them a server uses is not for the participant to know.
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-import cv2
 import numpy as np
 
 from challenge.errors import DataError
 from challenge.findings import Finding
+from challenge.images import decode
 from challenge.submission.check import judge_image
 from challenge.submission.png import inspect_png
+
+ONLY_HERE = "decoders"
+"""Kind of a finding that no server of ours makes: they have one decoder."""
 
 
 def read_prediction(path: Path) -> np.ndarray:
@@ -46,35 +43,13 @@ def read_prediction(path: Path) -> np.ndarray:
 
 def second_opinion(name: str, content: bytes, pixels: np.ndarray) -> list[Finding]:
     """Compare what Pillow decoded, (H, W, 3) uint8 RGB, with what OpenCV decodes."""
-    with _stderr() as file:
-        other = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        file.seek(0)
-        words = file.read().decode("utf-8", "replace").split("\n")
+    other, words = decode(content)
     if other is None:
         said = next((word for word in words if "error" in word), "cannot decode it")
-        found = f"a damaged PNG (OpenCV: {said.removeprefix('libpng error: ')})"
+        found = f"one that only Pillow reads (OpenCV: {said.removeprefix('libpng error: ')})"
     elif other.shape != pixels.shape or not np.array_equal(other[:, :, ::-1], pixels):
-        found = "a PNG in which Pillow and OpenCV see different pixels"
+        found = "one in which they see different pixels"
     else:
         return []
     fix = "save it again, without anything but the picture (challenge.images.write_png)"
-    return [Finding("damaged", name, "a whole PNG", found, fix)]
-
-
-@contextlib.contextmanager
-def _stderr() -> Iterator[IO[bytes]]:
-    """Catch what is written to file descriptor 2: libpng, inside OpenCV, knows no other place.
-
-    For one thread at a time.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with tempfile.TemporaryFile() as file:
-            os.dup2(file.fileno(), 2)
-            try:
-                yield file
-            finally:
-                os.dup2(kept, 2)
-    finally:
-        os.close(kept)
+    return [Finding(ONLY_HERE, name, "a PNG that Pillow and OpenCV read alike", found, fix)]

@@ -15,23 +15,33 @@ from typing import IO
 
 from challenge.errors import SubmissionError
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python without LZMA cannot unpack it, and says so by another error
+
+    class LZMAError(Exception):  # type: ignore[no-redef]
+        """Never raised."""
+
+
 UNREADABLE = (
     OSError,
     EOFError,
     ValueError,
+    IndexError,  # of a name of no letters
     RuntimeError,
     NotImplementedError,
     struct.error,
     zlib.error,
+    LZMAError,
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
 )
 """What Python raises on a damaged, encrypted or foreign entry."""
 LARGEST_READ = 4 << 20
 """Bytes, for some 90,000 names: only a list of names made to fill the memory is longer."""
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The two that every unpacker knows."""
-OTHER_METHODS = {9: "deflate64", zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 93: "zstd"}
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+"""What Python's zipfile unpacks, and so both platforms."""
+OTHER_METHODS = {9: "deflate64", 93: "zstd", 95: "xz", 98: "PPMd"}
 
 
 @dataclass(frozen=True)
@@ -39,20 +49,23 @@ class Entry:
     """A file in a folder or a zip.
 
     Attributes:
-        name: path inside the folder or zip, with `/`; that of a folder ends in `/`.
+        name: path inside the folder, or where unpacking puts it, with `/`; that of a folder ends
+            in `/`.
         size: bytes, as the folder or the zip's directory says.
         packed: bytes it takes in the zip (`size` for a file on disk).
-        encrypted: it needs a password.
         open: a fresh stream of its bytes.
-        odd: what it is instead of a plain file that every unpacker takes; it must not be opened.
+        odd: what it is instead of a file that can be unpacked; it must not be opened.
+        written: its name in the zip's list; None where that is `name`.
+        kind: what the zip says it is, other than a file; unpacking makes a file of it all the same.
     """
 
     name: str
     size: int
     packed: int
-    encrypted: bool
     open: Callable[[], IO[bytes]]
     odd: str | None = None
+    written: str | None = None
+    kind: str | None = None
 
 
 class _Bounded(io.BufferedReader):
@@ -73,6 +86,9 @@ class _Bounded(io.BufferedReader):
 @contextlib.contextmanager
 def open_entries(path: Path) -> Iterator[list[Entry]]:
     """List a folder (with one level of sub-folders) or a zip, sorted by name.
+
+    A zip is listed as Python's `ZipFile.extractall` unpacks it, which is what both platforms call
+    (Codabench: compute_worker.py): entries of one name keep their order, and the last one counts.
 
     Raises:
         SubmissionError: `path` does not exist, or is not a readable folder or zip.
@@ -115,7 +131,7 @@ def _folder_entries(folder: Path, prefix: str) -> Iterator[Entry]:
     for path in folder.iterdir():
         name = prefix + path.name.replace("\\", "/")
         if path.is_dir():
-            yield Entry(f"{name}/", 0, 0, False, _opener(path))
+            yield Entry(f"{name}/", 0, 0, _opener(path))
             if not prefix:
                 yield from _folder_entries(path, f"{name}/")
         else:
@@ -123,7 +139,7 @@ def _folder_entries(folder: Path, prefix: str) -> Iterator[Entry]:
             size = status.st_size if status else 0
             plain = status is None or stat.S_ISREG(status.st_mode)
             odd = None if plain else "a pipe, socket or device"  # opening a pipe waits for ever
-            yield Entry(name, size, size, False, _opener(path), odd)
+            yield Entry(name, size, size, _opener(path), odd)
 
 
 def _opener(path: Path) -> Callable[[], IO[bytes]]:
@@ -131,24 +147,36 @@ def _opener(path: Path) -> Callable[[], IO[bytes]]:
 
 
 def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
-    name = info.orig_filename.replace("\\", "/")  # some Windows tools write backslashes
+    name = unpacked_name(info)
+    written = info.filename.removeprefix("./")
     return Entry(
-        name,
+        name.replace("\\", "/"),  # of some Windows tools, which mean a folder
         info.file_size,
         info.compress_size,
-        bool(info.flag_bits & 1),
         lambda: archive.open(info),
-        _odd(info),
+        _odd(info, name),
+        None if written == name else written,
+        _kind(info.external_attr >> 16),
     )
 
 
-def _odd(info: zipfile.ZipInfo) -> str | None:
-    mode = info.external_attr >> 16
+def unpacked_name(info: zipfile.ZipInfo) -> str:
+    """Return where `ZipFile.extractall` puts an entry: empty parts, `.` and `..` are dropped."""
+    parts = [part for part in info.filename.split("/") if part not in ("", ".", "..")]
+    return "/".join(parts) + "/" * info.filename.endswith("/")
+
+
+def _odd(info: zipfile.ZipInfo, name: str) -> str | None:
+    if info.flag_bits & 1:
+        return "an encrypted one"
+    if info.compress_type not in METHODS:
+        method = OTHER_METHODS.get(info.compress_type, f"method {info.compress_type}")
+        return f"one compressed by {method}, which the platforms do not unpack"
+    return None if name else "one without a name"
+
+
+def _kind(mode: int) -> str | None:
     if stat.S_ISLNK(mode):
         return "a symbolic link"
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "a pipe, socket or device"
-    if info.compress_type not in METHODS:
-        name = OTHER_METHODS.get(info.compress_type, f"method {info.compress_type}")
-        return f"one compressed by {name}, which not every unpacker knows"
-    return None
+    plain = stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR)
+    return None if plain else "a pipe, socket or device"

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from challenge.environment.locks import locked
 from challenge.errors import ConfigError, SubmissionError
-from challenge.files import sha256, write_text
+from challenge.files import sha256
+from challenge.submission.drift import Figures, explain_drift, matching, read_figures
+from challenge.submission.sheet import Sheet
 
 FILE_NAME = "ledger.csv"
 NUMBERS = ("local_psnr", "local_ssim", "server_psnr", "server_ssim", "drift")
-AGREES = 0.01  # dB; servers show two to four digits
-Y_MARGIN = (1.3, 4.8)  # dB by which PSNR on Y reads higher than on RGB
+NEEDED = ("run", "zip", "sha256")
+"""Without these columns a file is no ledger."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,26 @@ class Row:
     server_psnr: float | None = None
     server_ssim: float | None = None
     drift: float | None = None
+    local_scores: str = ""  # of every profile: PROFILE=PSNR/SSIM …
+    notes: str = ""  # of people
+
+    @property
+    def local(self) -> Figures:
+        """The local figures of every profile that is known, the one that ranks first."""
+        if self.local_psnr is None:
+            return {}
+        return {self.profile: (self.local_psnr, self.local_ssim)} | {
+            profile: figures
+            for profile, figures in read_figures(self.local_scores).items()
+            if profile != self.profile
+        }
+
+    @property
+    def matches(self) -> list[str]:
+        """The profiles whose local figures are the server's."""
+        if self.server_psnr is None:
+            return []
+        return matching(self.local, self.server_psnr, self.server_ssim)
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
@@ -52,46 +73,44 @@ def ledger_path(folder: Path, submissions: Path) -> Path:
 def read_ledger(path: Path) -> list[Row]:
     """Read the rows, oldest first; none if there is no such file.
 
+    People edit it too: columns and lines that are not ours are passed over, and numbers that cannot
+    be read count as not known.
+
     Raises:
         SubmissionError: the file is not such a table.
     """
-    if not path.is_file():
-        return []
-    try:
-        table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
-        missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
-        if missing:
-            raise ValueError(f"no column {', '.join(missing)}")
-        return [_row(values) for values in table]
-    except (OSError, ValueError, csv.Error) as error:
-        raise SubmissionError(
-            f"{path}: expected the ledger ({', '.join(COLUMNS)}), found: {error}; "
-            "mend it in an editor, or move it away"
-        ) from error
+    return [row for _, row in _rows(_open(path))]
 
 
 def add_row(path: Path, row: Row) -> None:
     """Write a row down: one for each content of a zip, so the same zip made again changes only
     where it lies and what is known of its local scores.
+
+    Any number of processes may do so at the same time.
     """
-    rows = read_ledger(path)
-    kept = [each for each in rows if each.sha256 == row.sha256]
-    if kept:
-        local = row if row.local_psnr is not None else kept[0]
-        changed = dataclasses.replace(
-            kept[0],
-            zip=row.zip,
-            local_psnr=local.local_psnr,
-            local_ssim=local.local_ssim,
-            profile=local.profile,
-        )
-        rows = [_with_drift(changed) if each is kept[0] else each for each in rows]
-    else:
-        rows.append(row)
-    _write(path, rows)
+    with locked(path):
+        sheet = _open(path)
+        kept = next(((i, old) for i, old in _rows(sheet) if old.sha256 == row.sha256), None)
+        if kept is None:
+            sheet.add({name: _text(sheet, value) for name, value in vars(row).items()})
+        else:
+            line, old = kept
+            local = row if row.local_psnr is not None else old
+            changed = dataclasses.replace(
+                old,
+                zip=row.zip,
+                local_psnr=local.local_psnr,
+                local_ssim=local.local_ssim,
+                profile=local.profile,
+                local_scores=local.local_scores,
+            )
+            _put(sheet, line, old, _with_drift(changed))
+        sheet.write(path)
 
 
-def record_server(path: Path, wanted: str, psnr: float | None, ssim: float | None) -> Row:
+def record_server(
+    path: Path, wanted: str, psnr: float | None, ssim: float | None, notes: str = ""
+) -> Row:
     """Write down what the server said to a zip, and return its row.
 
     Args:
@@ -99,6 +118,7 @@ def record_server(path: Path, wanted: str, psnr: float | None, ssim: float | Non
         wanted: the zip, the start of its SHA-256 (6 letters at least), or a run, by name or folder.
             Of a run packed several times the newest zip is meant.
         psnr, ssim: the server's figures; None keeps what is written there.
+        notes: is added to those that are there.
 
     Raises:
         SubmissionError: no such row, or the run has zips of several splits or challenges.
@@ -108,15 +128,19 @@ def record_server(path: Path, wanted: str, psnr: float | None, ssim: float | Non
         raise ConfigError(f"--psnr {psnr}: expected decibels, such as 34.56")
     if ssim is not None and not (math.isfinite(ssim) and -1 <= ssim <= 1):
         raise ConfigError(f"--ssim {ssim}: expected a number up to 1, such as 0.9312")
-    rows = read_ledger(path)
-    row = find_row(rows, wanted, path)
-    changed = dataclasses.replace(
-        row,
-        server_psnr=row.server_psnr if psnr is None else psnr,
-        server_ssim=row.server_ssim if ssim is None else ssim,
-    )
-    changed = _with_drift(changed)
-    _write(path, [changed if each is row else each for each in rows])
+    with locked(path):
+        sheet = _open(path)
+        rows = _rows(sheet)
+        row = find_row([row for _, row in rows], wanted, path)
+        line = next(line for line, each in rows if each is row)
+        changed = dataclasses.replace(
+            row,
+            server_psnr=row.server_psnr if psnr is None else psnr,
+            server_ssim=row.server_ssim if ssim is None else ssim,
+            notes=_joined(row.notes, notes),
+        )
+        changed = _put(sheet, line, row, _with_drift(changed))
+        sheet.write(path)
     return changed
 
 
@@ -163,20 +187,7 @@ def explain(row: Row) -> str:
             "no local score to compare with: the sharp images are withheld, or the run was not "
             "scored before it was packed (bash run.sh score)"
         )
-    if abs(row.drift) <= AGREES:
-        return f"the server agrees with the local score ({row.drift:+.4f} dB)"
-    start = f"the server reads {abs(row.drift):.4f} dB {'higher' if row.drift > 0 else 'lower'}"
-    if Y_MARGIN[0] <= row.drift <= Y_MARGIN[1] and row.profile != "ntire_y":
-        return f"{start}: it may score Y alone; compare with the profile ntire_y"
-    if row.drift < -Y_MARGIN[0]:
-        return (
-            f"{start}: it may pair the images differently or score them under another definition, "
-            "or the zip is not the one that was scored; run bash run.sh check on the zip"
-        )
-    return (
-        f"{start}: another definition of the score, or other frames; compare the profiles' figures "
-        "in scores.json, and the numbers of frames"
-    )
+    return explain_drift(row.local, row.server_psnr, row.server_ssim)
 
 
 def _with_drift(row: Row) -> Row:
@@ -185,17 +196,59 @@ def _with_drift(row: Row) -> Row:
     return dataclasses.replace(row, drift=round(row.server_psnr - row.local_psnr, 6))
 
 
-def _row(values: dict[str, str]) -> Row:
-    read: dict[str, Any] = {name: values[name] or "" for name in COLUMNS}
-    read |= {name: float(values[name]) if values[name] else None for name in NUMBERS}
-    return Row(**read)
+def _open(path: Path) -> Sheet:
+    try:
+        content = path.read_bytes() if path.is_file() else b""
+        return Sheet(content, COLUMNS, NEEDED)
+    except (OSError, ValueError) as error:
+        raise SubmissionError(
+            f"{path}: expected the ledger ({', '.join(COLUMNS)}), found: {error}; "
+            "mend it in an editor, or move it away"
+        ) from error
 
 
-def _write(path: Path, rows: Sequence[Row]) -> None:
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for row in rows:
-        values = dataclasses.asdict(row)
-        table.writerow({name: "" if value is None else value for name, value in values.items()})
-    write_text(path, text.getvalue())
+def _rows(sheet: Sheet) -> list[tuple[int, Row]]:
+    """List each line that holds a zip, with its number; other lines are people's own."""
+    found = []
+    for line in sheet.lines():
+        if sheet.get(line, "zip") or sheet.get(line, "sha256"):
+            read: dict[str, Any] = {name: sheet.get(line, name) for name in COLUMNS}
+            read |= {name: _number(read[name]) for name in NUMBERS}
+            found.append((line, Row(**read)))
+    return found
+
+
+def _put(sheet: Sheet, line: int, old: Row, new: Row) -> Row:
+    """Write what differs; words that stood in place of a number go to the notes."""
+    for name in NUMBERS:
+        words = sheet.get(line, name)
+        if getattr(new, name) != getattr(old, name) and words and _number(words) is None:
+            new = dataclasses.replace(new, notes=_joined(new.notes, f"{name}: {words}"))
+    for name in COLUMNS:
+        if getattr(new, name) != getattr(old, name):
+            sheet.set(line, name, _text(sheet, getattr(new, name)))
+    return new
+
+
+def _joined(*notes: str) -> str:
+    """Join notes; one that is there already is not said twice."""
+    first, second = (note.strip() for note in notes)
+    return first if second in first else f"{first}; {second}" if first else second
+
+
+def _number(text: str) -> float | None:
+    """Read a number, with a decimal comma too; None where it is none."""
+    try:
+        number = float(text.replace(",", ".") if "." not in text else text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(sheet: Sheet, value: str | float | None) -> str:
+    """Write a value as the numbers of this table are: with a decimal comma where one is used."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    cells = (sheet.get(line, name) for line in sheet.lines() for name in NUMBERS)
+    comma = any("," in cell and _number(cell) is not None for cell in cells)
+    return str(value).replace(".", ",") if comma else str(value)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 OTHER_FORMATS = (
@@ -118,6 +118,8 @@ def decode_png(content: bytes) -> np.ndarray:
                 image.load()
                 frames = getattr(image, "n_frames", 1)
                 pixels = np.array(image)
+    except UnidentifiedImageError as error:  # its own words name an object in memory
+        raise ValueError("a damaged PNG (Pillow cannot identify it)") from error
     except PILLOW_RAISES as error:
         raise ValueError(f"a damaged PNG (Pillow: {error or type(error).__name__})") from error
     if frames != 1:

@@ -7,6 +7,7 @@ by position (the usual template: float, int, int, text). What does not parse sil
 from __future__ import annotations
 
 import math
+import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
 }
 DESCRIPTION = "description"
 NO_DESCRIPTION = "none"
+GPU_WORDS = re.compile(r"(?<![a-z])(gpus?|cuda|geforce|rtx|gtx|quadro|tesla)(?![a-z])", re.I)
+CPU_WORDS = re.compile(
+    r"(?<![a-z])(cpus?|xeon|epyc|ryzen|threadripper|pentium|celeron)(?![a-z])"
+    r"|(?<![a-z])core(\(tm\))?[ -](i\d|m\d|\d|ultra)",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,15 @@ class Readme:
     cpu: int  # 1: measured on a CPU, 0: on a GPU
     extra_data: int  # 1: trained on more than the challenge's own data
     description: str = ""
+
+
+def is_cpu(device: str) -> bool:
+    """Say whether a device of this name is a CPU; what is called neither counts as a GPU.
+
+    >>> is_cpu("Intel CPU"), is_cpu("AMD Ryzen 7 with Radeon Graphics"), is_cpu("NVIDIA A100")
+    (True, True, False)
+    """
+    return not GPU_WORDS.search(device) and bool(CPU_WORDS.search(device))
 
 
 def write_readme(template: str, readme: Readme) -> str:

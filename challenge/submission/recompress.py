@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from challenge.environment.cores import cores
+from challenge.images import decode
 
 LEVELS = (6, 9)
 """zlib's levels, in the order they are tried: the first is quick, the second gains some more."""
@@ -32,7 +33,7 @@ def recompressed(paths: Sequence[Path], level: int, workers: int | None = None) 
     """
     threads = workers or cores()
     waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(threads) as pool:  # both codecs work without Python's lock
+    with ThreadPoolExecutor(threads) as pool:  # codecs work without Python's lock
         try:
             for path in paths:
                 waiting.append(pool.submit(partial(smaller_png, level=level), path))
@@ -85,6 +86,6 @@ def encode_png(bgr: np.ndarray, level: int) -> bytes:
 
 def _decode(content: bytes) -> np.ndarray | None:
     """Return (H, W, 3) uint8 BGR, or None for anything else."""
-    pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels, _ = decode(content)
     fits = pixels is not None and pixels.dtype == np.uint8 and pixels.ndim == 3
     return pixels if pixels is not None and fits and pixels.shape[2] == 3 else None

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -8,7 +12,7 @@ import pytest
 from PIL import Image
 
 from challenge.errors import DataError
-from challenge.images import png_size, read_png, to_uint8, write_png
+from challenge.images import decode, png_size, read_png, to_uint8, write_png
 
 RGB = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3) * 2
 
@@ -99,3 +103,70 @@ def test_rounding(value: float, level: int) -> None:
 def test_nan_is_refused() -> None:
     with pytest.raises(DataError, match="NaN"):
         to_uint8(np.array([np.nan]))
+
+
+# --- what libpng says stays off the terminal ------------------------------------------------------
+
+
+def with_chunk(path: Path, name: bytes, data: bytes) -> Path:
+    """Put a chunk behind the header of a PNG."""
+    write_png(path, RGB)
+    content = path.read_bytes()
+    length, checksum = struct.pack(">I", len(data)), struct.pack(">I", zlib.crc32(name + data))
+    path.write_bytes(content[:33] + length + name + data + checksum + content[33:])
+    return path
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Path:
+    """A PNG with a colour profile that libpng complains of."""
+    return with_chunk(tmp_path / "noisy.png", b"iCCP", b"x\0\0" + zlib.compress(b"bad"))
+
+
+def test_control_libpng_complains(noisy: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cv2.imdecode(np.frombuffer(noisy.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert "iCCP" in capfd.readouterr().err
+
+
+def test_a_complaint_is_not_seen_and_the_pixels_are(
+    noisy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert np.array_equal(read_png(noisy), RGB)
+    assert any("iCCP" in word for word in decode(noisy.read_bytes())[1])
+    damaged(noisy, "damaged")
+    with pytest.raises(DataError, match="damaged"):
+        read_png(noisy)
+    assert capfd.readouterr().err == ""
+    assert decode(noisy.read_bytes())[0] is None
+
+
+def test_what_others_write_meanwhile_is_passed_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def busy(*_: object) -> None:
+        os.write(2, b"\r 50 %|libpng warning: x\nlibpng error: y\nok\n")
+
+    monkeypatch.setattr(cv2, "imdecode", busy)
+    assert decode(b"") == (None, ["libpng error: y"])
+    assert capfd.readouterr().err == "\r 50 %|libpng warning: x\nok\n"
+
+
+def test_many_threads_leave_the_terminal_as_it_was(
+    noisy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before, content = os.fstat(2), noisy.read_bytes()
+    with ThreadPoolExecutor(8) as pool:
+        decoded = list(pool.map(decode, [content] * 200))
+    assert all(image is not None and any("iCCP" in w for w in words) for image, words in decoded)
+    assert os.path.samestat(os.fstat(2), before)
+    assert capfd.readouterr().err == ""
+
+
+def test_without_a_terminal_it_decodes_all_the_same(
+    noisy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(descriptor: int) -> int:
+        raise OSError(9, "bad file descriptor")
+
+    monkeypatch.setattr(os, "dup", closed)
+    assert np.array_equal(read_png(noisy), RGB)

@@ -279,16 +279,22 @@ def test_a_zip_beside_its_folder_has_the_references_beside_it(main, submissions,
     assert "mini/val/new: 4 images" in output and "gain over blurry" in output
 
 
-BOMB = b"\x89PNG\r\n\x1a\n" + bytes(30_000_000)
+def test_a_zip_is_unpacked_inside_and_as_the_server_does(main, zipped, tmp_path, capsys):
+    rewrite(zipped, lambda name, content: (f"../../{name}", content))
+    before = files_of(tmp_path)
+    assert main([str(zipped), "--data", str(tmp_path / "data"), "--split", "val"]) == 0
+    captured = capsys.readouterr()
+    assert "x: 4 images" in captured.out and "which the server unpacks as" in captured.err
+    assert files_of(tmp_path) == before
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda n, c: (f"../{n}", c), "expected a plain file name, found a path"),
-        (lambda n, c: (f"/tmp/{n}", c), "expected a plain file name, found a path"),
+        (lambda n, c: (f"/tmp/{n}", c), "every file at the root of the zip"),
+        (lambda n, c: (f"C:/{n}", c), "expected a plain file name, found a path"),
         (lambda n, c: (f"val/{n}", c), "every file at the root of the zip"),
-        (lambda n, c: (n, BOMB if "zigzag" in n else c), "unpack to"),
+        (lambda n, c: (n, bytes(30_000_000) if "zigzag" in n else c), "expected a whole PNG"),
         (lambda n, c: None if "zigzag" in n else (n, c), "expected a prediction, found none"),
         (lambda n, c: (n, c[:-20] if "zigzag" in n else c), "zigzag_00000.png"),
         (lambda n, c: (f"other_{n}", c), "expected a name of an input frame"),

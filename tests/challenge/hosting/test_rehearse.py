@@ -139,9 +139,6 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     "jpeg": (with_first(encoded(BLACK, "JPEG")), "a JPEG"),
     "no readme": (lambda files: files[:-1], "readme.txt"),
     "bad readme": (with_readme("runtime: 0.3s\nCPU: GPU\nExtra: 0\nOther: x"), "0.3s"),
-    "traversal": (renamed("../../park_00000.png"), "a path"),
-    "absolute": (renamed("/park_00000.png"), "a path"),
-    "twice": (lambda files: [files[0], *files], "park_00000.png"),
     "bomb": (lambda files: [*files, ("x.png", bytes(20 << 20))], "x.png"),
     "markup": (renamed("<img src=x onerror=alert(1)>.png"), "&lt;img src=x"),
 }
@@ -169,6 +166,35 @@ def test_a_bad_zip_ends_with_a_page(
     assert "Not scored" in html and "What to do" in html and said in html.replace("&#x27;", "'")
     assert "<img" not in html and "Traceback" not in outcome.log
     assert sorted(path.name for path in kept.iterdir()) == ["detailed_results.html", "log.txt"]
+    assert not (tmp_path / "park_00000.png").exists()
+
+
+ODD_BUT_GOOD: dict[str, Callable[[Files], Files]] = {
+    "traversal": renamed("../../park_00000.png"),
+    "absolute": renamed("/park_00000.png"),
+    "dot": lambda files: [(f"./{name}", data) for name, data in files],
+    "twice": lambda files: [(files[0][0], b"of no use"), *files],
+    "metadata": lambda files: [*files, ("metadata", b"x: 1")],
+    "this folder": lambda files: [("./", b""), *files],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ODD_BUT_GOOD)
+def test_what_unpacking_puts_right_is_scored(
+    refused: Refused,
+    plan: Rehearsal,
+    make_zip: Callable[[Files], Path],
+    files: Files,
+    isolated_python: Path,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    """Both platforms call ZipFile.extractall: dots are dropped, the last of one name stays."""
+    odd = replace(plan, zipped=make_zip(ODD_BUT_GOOD[name](files)))
+    kept = tmp_path / "kept"
+    outcome = run_once(odd, refused(odd), "codabench", tmp_path / "run", isolated_python, kept)
+    assert outcome.code == 0 and outcome.row is not None, outcome.log
     assert not (tmp_path / "park_00000.png").exists()
 
 

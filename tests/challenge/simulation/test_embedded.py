@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from challenge.commands.data import main
-from challenge.errors import DataError
+from challenge.errors import DataError, DiskError
 from challenge.images import read_png
 from challenge.light import linear_to_srgb, luminance, srgb_to_linear
 from challenge.simulation import embedded
@@ -350,7 +350,7 @@ def test_whoever_asks_for_the_same_at_the_same_time_finds_it(
 
 def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(DiskError, match="file: file exists; move what is in the way"):
         make(tmp_path / "file" / "mini", SMALL)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import fuzzing
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,13 +22,8 @@ from challenge import REPOSITORY
 from challenge.commands import check as check_command
 from challenge.submission.png import inspect_png
 
-SCRIPT = Path(__file__).parents[1] / "fuzzing.py"
+SCRIPT = Path(fuzzing.__file__)
 SLOWEST = 5.0  # seconds for one case, on a busy machine
-
-spec = importlib.util.spec_from_file_location("fuzzing", SCRIPT)
-assert spec and spec.loader
-fuzzing = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fuzzing)
 
 
 def run_apart(*numbers: int, timeout: float) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def test_a_row_comes_back_as_it_was_written(ledger: Path) -> None:
     assert read_ledger(ledger) == [ROW, odd]
     assert ledger.read_text().splitlines()[0] == (
         "run,challenge,split,zip,sha256,phase,date,local_psnr,local_ssim,profile,"
-        "server_psnr,server_ssim,drift"
+        "server_psnr,server_ssim,drift,local_scores,notes"
     )
-    assert ledger.read_text().splitlines()[1].endswith(",30.5,0.91,published_kit,,,")
+    assert ledger.read_text().splitlines()[1].endswith(",30.5,0.91,published_kit,,,,,")
 
 
 def test_the_same_zip_again_is_the_same_row(ledger: Path) -> None:
@@ -121,13 +121,48 @@ def test_what_a_drift_means(drift: float, words: str) -> None:
     assert words in explain(dataclasses.replace(ROW, server_psnr=30.5 + drift, drift=drift))
 
 
+EVERY = "published_kit=30.500000/0.910000 ntire_y=32.123400/0.930000 standard=30.500000/0.890000"
+
+
+@pytest.mark.parametrize(
+    ("psnr", "ssim", "matches", "words"),
+    [
+        (30.5, 0.91, ["published_kit"], "agrees with the local score"),
+        (30.5, None, ["published_kit", "standard"], "agrees with the local score"),
+        (30.5, 0.89, ["standard"], "reports standard (+0.0000 dB), not published_kit"),
+        (32.12, 0.93, ["ntire_y"], "reports ntire_y (-0.0034 dB), not published_kit (+1.6200 dB)"),
+        (32.12, None, ["ntire_y"], "reports ntire_y"),
+        (32.12, 0.8, [], "PSNR is that of ntire_y, but its SSIM 0.8000 is of no profile"),
+        (32.5, 0.9, [], "agrees with no profile (nearest: ntire_y, +0.3766 dB)"),
+        (20.0, 0.9, [], "pair the images differently"),
+    ],
+)
+def test_the_server_is_compared_with_every_profile(
+    psnr: float, ssim: float | None, matches: list[str], words: str
+) -> None:
+    row = dataclasses.replace(ROW, local_scores=EVERY, server_psnr=psnr, server_ssim=ssim)
+    row = dataclasses.replace(row, drift=psnr - 30.5)
+    assert row.matches == matches
+    assert words in explain(row) and "may score Y" not in explain(row)
+
+
+def test_notes_are_added_to_those_that_are_there(ledger: Path) -> None:
+    record_server(ledger, "mine", None, None, "sent twice; first")
+    record_server(ledger, "mine", 30.0, None, "first")
+    row = record_server(ledger, "mine", None, None, "then again")
+    assert (row.notes, row.server_psnr) == ("sent twice; first; then again", 30.0)
+    assert read_ledger(ledger) == [row]
+
+
 def test_without_a_local_score_there_is_no_drift() -> None:
     row = dataclasses.replace(ROW, local_psnr=None, server_psnr=30.0)
     assert "withheld" in explain(row)
     assert "not known yet" in explain(ROW)
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\x00", ",".join(COLUMNS) + "\n" + "x," * 12])
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "\x00", ",".join(COLUMNS) + "\n" + 'x,"y', "run,zip\na,b\n"]
+)
 def test_what_is_no_ledger(tmp_path: Path, text: str) -> None:
     (tmp_path / "ledger.csv").write_text(text)
     with pytest.raises(SubmissionError, match="expected the ledger"):
@@ -164,13 +199,20 @@ def test_packing_writes_the_row_and_the_server_says_the_rest(
     )
     assert row.zip == str(run.with_name("mine.zip"))
     assert row.local_psnr is not None and row.local_ssim is not None
+    assert list(row.local) == ["published_kit", "ntire_y", "standard"]
+    y_psnr, y_ssim = row.local["ntire_y"]
+    figures = ["--psnr", f"{y_psnr:.2f}", "--ssim", f"{y_ssim:.4f}", "--notes", "as [Y]"]
+    assert ledger_verb.main([str(run), *figures], run.parents[2]) == 0
+    assert "the server reports ntire_y" in capsys.readouterr().out
+    assert ledger_verb.main([], run.parents[2]) == 0
+    assert "[Y]" in capsys.readouterr().out
     assert (
         ledger_verb.main(
             [str(run), "--psnr", f"{row.local_psnr + 2:.6f}", "--ssim", "1"], run.parents[2]
         )
         == 0
     )
-    assert "Y alone" in capsys.readouterr().out
+    assert "agrees with no profile (nearest: " in capsys.readouterr().out
     assert ledger_verb.main([], run.parents[2]) == 0
     assert "+2.0000" in capsys.readouterr().out
     assert submit.main([str(run)], run.parents[2]) == 0
@@ -195,4 +237,5 @@ def test_the_command_line_without_a_ledger(run: Path, capsys: pytest.CaptureFixt
     assert "nothing was packed yet" in capsys.readouterr().out
     assert ledger_verb.main(["mine", "--psnr", "30"], run.parents[2]) == 1
     assert ledger_verb.main(["--psnr", "30"], run.parents[2]) == 1
+    assert ledger_verb.main(["--notes", "x"], run.parents[2]) == 1
     assert "Name the run" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from challenge.commands import submit
+from challenge.commands import check, submit
 from challenge.images import read_png, write_png
 from challenge.runs import RunRecord, save_record
 from challenge.submission.ledger import read_ledger
@@ -73,7 +73,11 @@ def test_still_too_large_it_is_written_and_refused_with_the_figures(
     path = run.with_name("mine.zip")
     over = (path.stat().st_size - 1000) / 1e6
     assert f"{over:.1f} MB here" in captured.err and "CodaLab takes 300 MB" in captured.err
+    command = f"python challenge/make_submission.py {run}"
+    assert f"`{command}` has compressed it as hard as it can" in captured.err
     assert path.stat().st_size < zip_size(run)
+    assert check.main([str(path)]) == 1  # that a zip made elsewhere may become smaller, it says
+    assert "`python challenge/make_submission.py` compresses" in capsys.readouterr().out
     assert len(read_ledger(tmp_path / "submissions" / "ledger.csv")) == 1
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
 from challenge.errors import ConfigError
 from challenge.rules import Rules
+from challenge.runs import RunRecord
 from challenge.submission import (
     Readme,
     server_values,
     write_readme,
 )
-from challenge.submission.readme import check_readme, readme_differences
+from challenge.submission.candidate import readme_of
+from challenge.submission.check import README_LIMIT
+from challenge.submission.readme import check_readme, is_cpu, readme_differences
 
 Parse = Callable[[str], tuple[float, int, int, str]]
 TEMPLATE = Rules().readme
@@ -100,3 +104,47 @@ def test_another_challenges_template_is_followed() -> None:
 def test_a_template_that_cannot_be_filled(template: str) -> None:
     with pytest.raises(ConfigError, match="readme template"):
         write_readme(template, README)
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", "CPU", "Intel CPU", "cpu:0", "my_cpu", "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"]
+    + ["AMD EPYC 7763", "AMD Ryzen 7 5800U with Radeon Graphics", "12th Gen Intel(R) Core(TM) i7"]
+    + ["Intel Core i5-9400", "2x Xeon"],
+)
+def test_a_cpu_is_known_by_its_name(device: str) -> None:
+    assert is_cpu(device)
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["NVIDIA H100 80GB HBM3", "GPU", "cuda:0", "RTX3090", "NVIDIA A100 Tensor Core GPU", "", "mps"]
+    + ["GPU of a machine with an Intel CPU", "Tesla V100-SXM2", "recpurpose", "GeForce + Ryzen"],
+)
+def test_what_is_no_cpu_counts_as_a_gpu(device: str) -> None:
+    assert not is_cpu(device)
+
+
+@pytest.mark.parametrize("device, cpu", [("Intel CPU", 1), ("NVIDIA A100", 0)])
+def test_the_device_of_a_record_reaches_readme(device: str, cpu: int) -> None:
+    readme, findings = readme_of(RunRecord("x", runtime_per_image_s=1, device=device), TEMPLATE)
+    assert (readme.cpu, findings) == (cpu, [])
+
+
+def test_a_description_that_makes_readme_too_long_is_found_to_the_byte() -> None:
+    record = RunRecord("x", runtime_per_image_s=1, device="cpu", description="ä")
+    fixed = len(write_readme(TEMPLATE, readme_of(record, TEMPLATE)[0]).encode()) - 2
+    for count, found in ((README_LIMIT - fixed, 0), (README_LIMIT - fixed + 1, 1)):
+        text = "d" * (count // 2) + " \n\t" + "d" * (count - count // 2 - 1)  # becomes one space
+        readme, findings = readme_of(dataclasses.replace(record, description=text), TEMPLATE)
+        assert len(write_readme(TEMPLATE, readme).encode()) == README_LIMIT + found
+        assert len(findings) == found
+    assert f"at most {README_LIMIT - fixed} bytes, found {README_LIMIT - fixed + 1}" in str(
+        findings[0]
+    )
+
+
+def test_control_characters_and_halves_of_letters_never_reach_readme() -> None:
+    text = "a\0b\x1b[31mc\u2028d\ud800e\r\nRuntime : 7\x7f\u202ef"
+    written = write_readme(TEMPLATE, Readme(1.0, 1, 0, text))
+    assert server_values(written)[3] == "ab[31mc de Runtime : 7f" and len(written.splitlines()) == 4

@@ -16,6 +16,7 @@ from challenge.submission import Entry, Expected, check_submission, entries
 from challenge.submission.check import check_zip_sizes
 
 MIB = 1 << 20
+SMALL = Expected("", frames=10, size=(64, 48))
 
 
 def never() -> None:
@@ -23,7 +24,7 @@ def never() -> None:
 
 
 def entry(name: str, size: int, packed: int) -> Entry:
-    return Entry(name, size, packed, False, never)  # type: ignore[arg-type]
+    return Entry(name, size, packed, never)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def held(tmp_path: Path) -> Path:
 
 
 def found(path: Path, listed: list[Entry]) -> list[str]:
-    return [finding.found for finding in check_zip_sizes(listed, path)]
+    return [finding.found for finding in check_zip_sizes(listed, path, SMALL)]
 
 
 def test_what_a_zip_of_pngs_looks_like(held: Path) -> None:
@@ -47,21 +48,27 @@ def test_entries_that_take_more_than_the_zip_has_overlap(held: Path) -> None:
 
 
 def test_many_small_entries_are_a_bomb_together(held: Path) -> None:
-    """Each unpacks to 1 MiB, which is no bomb alone; a real bomb among them changes nothing."""
-    small = [entry(f"{n}.png", MIB, 1_000) for n in range(60)]
-    (text,) = found(held, small)
-    assert text == f"100000 bytes that unpack to {60 * MIB}"
-    assert found(held, [*small, entry("b.png", MIB << 10, 1_000)]) == [text]
+    (text,) = found(held, [entry(f"{n}.png", MIB, 1_000) for n in range(70)])
+    assert text == f"100000 bytes that unpack to {70 * MIB}"
 
 
-def test_one_bomb_alone_is_left_to_its_own_finding(held: Path) -> None:
-    assert found(held, [entry("b.png", MIB << 10, 1_000)]) == []
+def test_one_large_entry_is_a_bomb_alone(held: Path) -> None:
+    assert found(held, [entry("b.png", MIB << 10, 1_000)])
+    assert not found(held, [entry("b.png", MIB << 5, 1_000)])
+
+
+def test_black_images_without_compression_are_no_bomb(held: Path) -> None:
+    """A zip shrinks them a thousandfold; they take no more than their pixels do."""
+    full = Expected("", frames=15, size=(1632, 1224))
+    black = [entry(f"{n}.png", 1632 * 1224 * 3, 6_000) for n in range(15)]
+    assert check_zip_sizes(black, held, full) == []
+    assert check_zip_sizes(black, held, SMALL) != []
 
 
 def test_nothing_of_such_a_zip_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(40):
+        for number in range(70):
             archive.writestr(f"{number}.png", bytes(MIB))
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: never())
     (finding,) = check_submission(path, Expected("x : {runtime}\n"))

@@ -2,7 +2,7 @@
 memory or writes.
 
 The cases run in a process of their own with an address space of 400 MB. Each follows from the seed
-and its number: `python tests/challenge/fuzzing.py SEED FIRST LAST` runs them by hand.
+and its number: `python tests/generators/fuzzing.py SEED FIRST LAST` runs them by hand.
 """
 
 from __future__ import annotations
