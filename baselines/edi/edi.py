@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.events import check_on_sensor
+from challenge.events import check_on_sensor, elapsed
 from challenge.light import linear_to_srgb, luminance, srgb_to_linear
 from challenge.sample import Sample
 
@@ -61,7 +61,7 @@ def stairs_of(sample: Sample) -> Stairs:
     """Build the stairs of a sample, from its raw events where it has them, else from its grid.
 
     The exposure runs from the first event to the last. A grid is coarser: all that a bin holds
-    happens at its centre.
+    happens at its centre, which for a single bin is the middle of the exposure.
 
     Raises:
         DataError: an event lies off the sensor, time runs backwards, or there is neither an event
@@ -75,10 +75,12 @@ def stairs_of(sample: Sample) -> Stairs:
         cells = grid.reshape(len(grid), -1)
         time, pixel = np.nonzero(cells)
         jump = cells[time, pixel].astype(np.float64)
-        return _stairs(pixel, time / (len(grid) - 1), jump, height, width)
+        bins = len(grid)
+        centres = np.arange(bins) / (bins - 1) if bins > 1 else np.array([0.5])
+        return _stairs(pixel, centres[time], jump, height, width)
     check_on_sensor(events, height, width)
-    elapsed = (events.t - events.t[:1]).astype(np.float64)
-    time = elapsed / (elapsed[-1:].max(initial=0.0) or 1.0)
+    since = elapsed(events.t, events.t[0]) if len(events) else np.zeros(0)
+    time = since / (since[-1:].max(initial=0.0) or 1.0)
     pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
     return _stairs(pixel, time, events.sign, height, width)
 

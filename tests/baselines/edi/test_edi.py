@@ -126,6 +126,24 @@ def test_two_bins_and_empty_grids_work() -> None:
     assert np.isfinite(blur_factor(stairs_of(empty), 0.3)).all()
 
 
+def test_one_bin_happens_in_the_middle_of_the_exposure() -> None:
+    grid = np.zeros((1, 2, 3), np.float32)
+    grid[0, 1, 2] = 2.0  # E = -2 over the first half, 0 over the second
+    factor = blur_factor(stairs_of(Sample("a_00000", GREY, None, grid)), 0.5)
+    assert factor[1, 2] == pytest.approx(0.5 * np.exp(-1.0) + 0.5)
+    assert factor[0].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_clock_that_spans_more_than_half_its_range_changes_nothing() -> None:
+    near = Events(
+        x=np.array([0, 1, 1, 0]), y=np.zeros(4, int), t=np.array([0, 10_000, 40_000, 60_000]),
+        p=np.array([1, 1, 0, 0]),
+    )  # fmt: skip
+    far = dataclasses.replace(near, t=(near.t - 30_000).astype(np.int16))
+    expected = blur_factor(stairs_of(sample_of(near, GREY)), 0.5)
+    assert np.array_equal(blur_factor(stairs_of(sample_of(far, GREY)), 0.5), expected)
+
+
 def tenengrad(image: np.ndarray) -> float:
     grey = image.astype(np.float64).mean(axis=2)
     rows, columns = cv2.Sobel(grey, cv2.CV_64F, 0, 1), cv2.Sobel(grey, cv2.CV_64F, 1, 0)
