@@ -19,7 +19,7 @@ FULL = (1224, 1632)
 
 
 def test_full_frames_of_the_published_network_need_what_was_measured() -> None:
-    assert 9.2 <= frame_need(64, *FULL, "float32") / GIB <= 11
+    assert 8.9 <= frame_need(64, *FULL, "float32") / GIB <= 10  # beside 0.3 GiB of the process
     assert frame_need(64, *FULL, "bfloat16") < 0.7 * frame_need(64, *FULL, "float32")
     assert frame_need(16, 240, 320, "float32") < GIB  # the embedded data set
 
@@ -36,7 +36,7 @@ def test_what_cannot_fit_is_refused_with_need_and_ways_out(
         require_memory(64, *FULL, CPU, "float32", "predict")
     summary, ways = caught.value.summary, " ".join(caught.value.problems)
     need = re.search(r"network.wf=64 needs about ([0-9.]+) GiB", summary)
-    assert need and 9.2 <= float(need[1]) <= 11
+    assert need and 8.9 <= float(need[1]) <= 10
     assert summary.startswith("predict: ") and "1632x1224 (width x height) in float32" in summary
     assert summary.endswith("cpu has 8.0 GiB free")
     for way in ("more memory", "smaller frames", "network.wf=32", "bfloat16", "--baseline edi"):
