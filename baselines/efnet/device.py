@@ -37,7 +37,7 @@ def device_name(device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:
-    """Make the context in which the network is called: bfloat16 autocast, or nothing for float32."""
+    """Make the context in which the network is called: bfloat16 autocast, or nothing."""
     return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device, precision))
 
 

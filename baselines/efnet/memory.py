@@ -29,8 +29,8 @@ SMALL_BLOCKS = 0.5 * GIB
 def frame_need(width_of_network: int, height: int, width: int, precision: str) -> int:
     """Estimate the bytes that restoring one frame takes on top of the idle process.
 
-    BYTES * wf * height * width + SMALL_BLOCKS, above every peak of the resident set (VmHWM) measured
-    in a CPU process on top of itself idle (0.3 GiB), in GiB:
+    BYTES * wf * height * width + SMALL_BLOCKS, above every peak of the resident set (VmHWM) that
+    was measured in a CPU process on top of itself idle (0.3 GiB), in GiB:
 
         wf, frame        float32  bfloat16
         64, 1632x1224    7.0      3.9

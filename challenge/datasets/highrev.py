@@ -96,7 +96,7 @@ def read_slice(path: Path) -> Events:
             raise DataError(f"{path}: {key}: expected finite numbers, found {values.dtype}")
     for key in ("x", "y"):
         low, high = columns[key].min(initial=0), columns[key].max(initial=0)
-        if low < FARTHEST.min or high > FARTHEST.max:  # it would come round to a pixel of the sensor
+        if low < FARTHEST.min or high > FARTHEST.max:  # else it comes round to the sensor
             raise DataError(f"{path}: {key}: expected pixels, found {low} to {high}")
     for problem in polarity_problems(columns["polarity"]):
         raise DataError(f"{path}: {problem}; write it as one of these")

@@ -13,8 +13,8 @@ from challenge.errors import DataError
 from challenge.representations import voxel_grid
 
 MOST_DIFFERENT = 0.05
-"""Of the sum of magnitudes. Measured on simulated and DAVIS346 frames: a clock in float32 that leaves
-60 stamps in the exposure differs by less, one that leaves 16 by 0.18, one stamp by 1.6.
+"""Of the sum of magnitudes. Measured on simulated and DAVIS346 frames: a clock in float32 that
+leaves 60 stamps in the exposure differs by less, one that leaves 16 by 0.18, one stamp by 1.6.
 """
 
 

@@ -1,4 +1,4 @@
-"""Trained on stored voxel grids: what predict does where a split has grids, raw events, or neither."""
+"""Trained on stored voxel grids: predict where a split has grids, raw events, or neither."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def test_without_grids_and_events_the_error_says_where_they_belong_and_val_is_ke
     shutil.rmtree(highrev / "test" / "event")
     assert trained([]) == 1
     said = capsys.readouterr().err
-    assert f"{tmp_path / 'voxels' / 'test' / 'voxel'}: not there; the organisers' test voxels" in said
+    missing = tmp_path / "voxels" / "test" / "voxel"
+    assert f"{missing}: not there; the organisers' test voxels belong there" in said
     assert "--data ROOT --split test" in said and "Traceback" not in said
     assert (tmp_path / "submissions/HighREV/val/t/run.json").is_file()
     assert not (tmp_path / "submissions/HighREV/test").exists()
@@ -129,7 +130,7 @@ def test_grids_of_other_events_are_doubted_without_a_cause(highrev: Path) -> Non
     assert "float32" not in doubt
 
 
-@pytest.mark.parametrize("kind", ["equal", "small clock", "no raw events", "some raw events", "raw"])
+@pytest.mark.parametrize("kind", ["equal", "small clock", "no events", "some events", "raw"])
 def test_what_agrees_or_cannot_be_compared_is_not_doubted(highrev: Path, kind: str) -> None:
     small = kind == "small clock"  # float32 still tells its microseconds apart
     store_voxels(
@@ -139,9 +140,9 @@ def test_what_agrees_or_cannot_be_compared_is_not_doubted(highrev: Path, kind: s
     )
     for split in ("train", "val"):
         for path in (highrev / split / "event").glob("*_00012_*.npz"):
-            if kind == "some raw events":
+            if kind == "some events":
                 path.unlink()
-        if kind == "no raw events":
+        if kind == "no events":
             shutil.rmtree(highrev / split / "event")
     source = DataSource(highrev) if kind == "raw" else voxel_source(highrev)
     assert stored_grid_doubt(source) is None

@@ -78,7 +78,8 @@ def test_a_clock_of_any_type_gives_the_same_grid(highrev: Path, clock: str) -> N
             step = np.arange(0, 6000, 1000)[:, None] + 6000 * number
             rewrite(
                 path, x=step // 1000 % 9, y=step // 1000 % 7,
-                timestamp=(start + np.minimum(step, 59_000)).astype(dtype), polarity=step % 2000 > 0,
+                timestamp=(start + np.minimum(step, 59_000)).astype(dtype),
+                polarity=step % 2000 > 0,
             )  # fmt: skip
         events = open_split(highrev, "val")[0].events
         assert events is not None and events.t.dtype == dtype
