@@ -23,8 +23,8 @@ from challenge.errors import ConfigError, SubmissionError
 from challenge.files import list_pngs
 from challenge.findings import Finding
 from challenge.hosting import platforms
-from challenge.hosting.isolated import make_isolated_python
-from challenge.hosting.packed import hosting_of, scoring_program
+from challenge.hosting.isolated import scoring_python
+from challenge.hosting.packed import hosting_of, lpips_nets, scoring_program
 from challenge.hosting.platforms import PAGE_FILE, PLATFORMS, Outcome
 from challenge.rules import Rules
 from challenge.rules.hosting import Hosting, Phase
@@ -47,6 +47,7 @@ class Rehearsal:
     sharp: Path
     rules: Rules
     expected: Expected
+    split: str = "val"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,7 +84,8 @@ def rehearse(
         refused = platforms.zip_findings(candidate, plan.expected)
     folder = out or zipped.with_name(zipped.stem + ".rehearsal")
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
-        python = make_isolated_python(Path(scratch) / "python")
+        lpips = bool(lpips_nets(hosting_of(plan.rules)))
+        python = scoring_python(lpips, Path(scratch) / "python")
         outcomes = [
             run_once(plan, refused, name, Path(scratch) / name, python, folder) for name in names
         ]
@@ -104,7 +106,8 @@ def run_once(
     if refused:
         outcome = platforms.refuse(refused, hosting.title, output)
     else:
-        platforms.lay_out(run, scoring_program(plan.rules), plan.sharp)
+        program = scoring_program(plan.rules, _shows_images(hosting, plan.split))
+        platforms.lay_out(run, program, plan.sharp)
         outcome = _unpack_and_run(plan, name, run, python, hosting)
     kept = folder / name
     kept.mkdir(parents=True, exist_ok=True)
@@ -152,7 +155,12 @@ def plan_rehearsal(candidate: Candidate) -> Rehearsal:
     if expected.names is None:  # no input frames here: the sharp ones have the same names
         names = frozenset(path.name for path in targets)
         expected = dataclasses.replace(expected, names=names, source=str(sharp))
-    return Rehearsal(candidate.path, sharp, _hosted(candidate.rules, split), expected)
+    return Rehearsal(candidate.path, sharp, _hosted(candidate.rules, split), expected, split)
+
+
+def _shows_images(hosting: Hosting, split: str) -> bool:
+    """Whether the first phase of a split publishes the scores of each image."""
+    return next((phase.shows_images for phase in hosting.phases if phase.split == split), True)
 
 
 def _hosted(rules: Rules, split: str) -> Rules:

@@ -254,4 +254,5 @@ def readme_of(record: RunRecord) -> tuple[Readme, list[Finding]]:
         expected = "the device that the runtime was measured on"
         findings.append(Finding("record", RUN_FILE, expected, "none", fix))
     cpu = int((record.device or "").lower().startswith("cpu"))
-    return Readme(seconds, cpu, int(record.extra_data), record.description), findings
+    extra, llm = int(record.extra_data), int(record.llm)
+    return Readme(seconds, cpu, extra, record.description, llm), findings
