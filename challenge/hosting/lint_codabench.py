@@ -99,11 +99,13 @@ def _tasks(tasks: Sequence[Table]) -> Iterator[Finding]:
 def _phases(
     phases: Sequence[Table], tasks: Sequence[Any], now: datetime.datetime
 ) -> Iterator[Finding]:
+    for number, phase in enumerate(phases):
+        where = f"phases: {phase.get('name') or number}"
+        yield from field_findings(phase, known.CODABENCH_PHASE, where)
     ordered = sorted(phases, key=lambda phase: int(phase.get("index", 0)))
     previous: datetime.datetime | None = None
     for number, phase in enumerate(ordered):
         where = f"phases: {phase.get('name') or number}"
-        yield from field_findings(phase, known.CODABENCH_PHASE, where)
         last = number + 1 == len(ordered)
         yield from _dates(phase, where, last, previous, now)
         previous = moment(phase.get("end")) or moment(phase.get("start")) or previous

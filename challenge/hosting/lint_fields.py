@@ -28,11 +28,13 @@ class Field:
         expected: for people.
         fits: (value) -> whether the platform takes it.
         required: the upload fails without it.
+        words: the values there are, where they are few.
     """
 
     expected: str
     fits: Callable[[Any], bool]
     required: bool = False
+    words: tuple[str, ...] = ()
 
 
 ANYTHING = Field("anything", lambda value: True)
@@ -70,7 +72,7 @@ def whole(empty: bool = False) -> Field:
 
 def choice(*names: str) -> Field:
     """One of these words; upper and lower case count."""
-    return Field(f"one of {', '.join(names)}", lambda value: value in names)
+    return Field(f"one of {', '.join(names)}", lambda value: value in names, words=names)
 
 
 def needed(field: Field) -> Field:
@@ -256,7 +258,8 @@ def field_findings(
             found = shown(values[key])
             if isinstance(values[key], str) and len(values[key]) > 36:
                 found += f" ({len(values[key])} characters)"
-            yield refused(f"{prefix}{key}: {field.expected}", found, "mend it")
+            fix = meant(str(values[key]), field.words) if field.words else "mend it"
+            yield refused(f"{prefix}{key}: {field.expected}", found, fix)
     for key in values:
         if key in fields:
             continue

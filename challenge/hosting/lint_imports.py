@@ -41,15 +41,19 @@ def import_faults(archive: zipfile.ZipFile, entry: str) -> Iterator[ImportFault]
             yield ImportFault(file, tree)
             continue
         for module, name in _imports(tree, everywhere=file == entry):
-            path = _module(module, files)
-            if path is None:
+            path, inner = _module(module, files), _module(f"{module}.{name}", files)
+            if path is None and inner is None:
                 yield from _outside(file, module, files)
                 continue
-            wanted += [path, *_parents(module, files)]
-            inner = _module(f"{module}.{name}", files)
+            wanted += _parents(f"{module}.{name}", files)
             if inner:
                 wanted.append(inner)
-            elif name != "*" and path.endswith("/__init__.py") and not _binds(archive, path, name):
+            elif (
+                path
+                and name != "*"
+                and path.endswith("/__init__.py")
+                and not _binds(archive, path, name)
+            ):
                 yield ImportFault(file, f"imports {module}.{name}, which is not in the zip")
 
 

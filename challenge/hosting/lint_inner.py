@@ -76,7 +76,8 @@ def zip_findings(
     elif inside.v1:
         fix = "name a .zip of the bundle: CodaLab v1 takes anything else for an earlier upload"
         if name in names or not _is_key(name):
-            yield refused(f"{place}: a .zip of the bundle", shown(name), fix)
+            found = shown(name) if name in names else f"no {shown(name)}"
+            yield refused(f"{place}: a .zip of the bundle", found, fix)
     elif any(each.startswith(name.rstrip("/") + "/") for each in names):
         fix = "zip its files: Codabench does, but nobody has looked into it before"
         yield doubt(f"{place}: a .zip", f"a folder, {shown(name)}", fix)

@@ -28,7 +28,7 @@ from challenge.submission.readme import FILE_NAME, server_values, template_field
 FEW = 12
 """Frames of each phase that are tried, unless all are asked for."""
 LIMIT_S = 3600.0
-BROKEN = (ChallengeError, yaml.YAMLError, KeyError, TypeError, *UNREADABLE)
+BROKEN = (ChallengeError, yaml.YAMLError, KeyError, TypeError, AttributeError, *UNREADABLE)
 """What a bundle that is not as it should be makes of an attempt."""
 Row = Mapping[str, float]
 
@@ -49,6 +49,7 @@ class Trial:
     Attributes:
         frames: that were scored, of `all_frames`.
         seconds: that scoring them took.
+        perfect: figures of the references submitted.
         blurry: row of the blurry frames; None: there were none to compare with.
         problems: what did not go as it must; nothing where all is well.
     """
@@ -137,7 +138,9 @@ def _try(
         problems = list(attempt.problems) or list(_local(row, folder, run, names, settings))
     if not problems:
         problems = list(attempt.wrapped())
-    return Trial(task, len(names), count, seconds, perfect, row, tuple(problems))
+    shown = {column.key for column in settings.figures}
+    best = {key: value for key, value in (perfect or {}).items() if key in shown}
+    return Trial(task, len(names), count, seconds, best, row, tuple(problems))
 
 
 def _unpack(
