@@ -24,8 +24,7 @@ from challenge.hosting.bundles import CONFIGURATIONS, build_bundle, reference_na
 from challenge.hosting.isolated import scoring_python
 from challenge.hosting.lint import lint_bundle
 from challenge.hosting.lint_findings import BREAKS, REFUSED
-from challenge.hosting.packed import hosting_of, lpips_nets
-from challenge.hosting.self_test import FEW, Trial, self_test
+from challenge.hosting.self_test import FEW, Trial, self_test, uses_lpips
 from challenge.rules import load_rules
 
 
@@ -74,8 +73,8 @@ def make_bundle(
     """Make competition bundles from the rules and the sharp images, check them, and try them out.
 
     The self-test runs each bundle's scoring program as the platform does: on the references, which
-    must score 100 dB and 1, on the blurry frames (ROOT/SPLIT/blur, where they are), which must
-    score what `score` gives here, and on a zip with a folder around its files, which must fail.
+    must score 100 dB and 1, on the blurry frames (where ROOT has them), which must score what
+    `score` gives here, and on a zip with a folder around its files, which must fail.
 
     The reference data holds every sharp image: keep bundles to yourself.
 
@@ -84,7 +83,7 @@ def make_bundle(
     if lint is not None:
         _check(lint, lint)
         if test not in (None, Tried.none):
-            _try(lint, lint, data, test, lpips=False)
+            _try(lint, lint, data, test)
         print(f"{lint}: the platform takes it, and nothing known breaks later")
         return
     if rules is None or data is None:
@@ -93,7 +92,6 @@ def make_bundle(
         raise ConfigError(f"--platform: expected codalab, codabench or both, found {platform!r}")
     chosen = load_rules(rules)
     chosen = with_splits(chosen, split) if split else chosen
-    lpips = bool(lpips_nets(hosting_of(chosen)))
     folder = out or REPOSITORY / "submissions" / "bundles"
     for name in CONFIGURATIONS if platform == "both" else [platform]:
         path = folder / f"{chosen.name or rules.stem}_{name}.zip"
@@ -101,7 +99,7 @@ def make_bundle(
             build_bundle(chosen, data, name, temporary)
             _check(temporary, path, pixels=False)
             if test is not Tried.none:
-                _try(temporary, path, data, test or Tried.few, lpips)
+                _try(temporary, path, data, test or Tried.few)
         print(f"{path}\n  {path.stat().st_size / 1e6:.2f} MB, SHA-256 {sha256(path)}")
     print("next: log in to the platform, upload one under “Create competition”")
 
@@ -132,7 +130,7 @@ def _check(path: Path, name: Path, pixels: bool = True) -> None:
         raise SubmissionError(f"{name}: the platform would accept it, and break later", errors)
 
 
-def _try(path: Path, name: Path, data: Path | None, test: Tried, lpips: bool) -> None:
+def _try(path: Path, name: Path, data: Path | None, test: Tried) -> None:
     """Run the self-test, and say how it went.
 
     Raises:
@@ -141,8 +139,8 @@ def _try(path: Path, name: Path, data: Path | None, test: Tried, lpips: bool) ->
     blurry = {reference_name(split): blurry_folder(data, split) for split in SPLITS if data}
     frames = FEW if test is Tried.few else None
     print(f"{name}: self-test, {test.value} frames", flush=True)
-    with tempfile.TemporaryDirectory(prefix="self-test-", dir=path.parent) as scratch:
-        python = scoring_python(lpips, Path(scratch) / "python")
+    with tempfile.TemporaryDirectory(prefix="self-test-") as scratch:
+        python = scoring_python(uses_lpips(path), Path(scratch) / "python")
         for trial in self_test(path, python, Path(scratch), blurry, frames):
             if trial.problems:
                 summary = f"{name}: the self-test failed in {trial.task.name!r}"

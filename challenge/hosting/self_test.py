@@ -21,7 +21,7 @@ from challenge.hosting.texts import EXAMPLE
 from challenge.runs import RunRecord
 from challenge.scoring.extra import LpipsChoice, lpips_extras
 from challenge.scoring.score import score_folder
-from challenge.server.program import SETTINGS_FILE, Settings, load_settings
+from challenge.server.program import SETTINGS_FILE, Settings, load_settings, parse_settings
 from challenge.submission.entries import UNREADABLE
 from challenge.submission.readme import FILE_NAME, server_values, template_fields, write_readme
 
@@ -30,6 +30,7 @@ FEW = 12
 LIMIT_S = 3600.0
 BROKEN = (ChallengeError, yaml.YAMLError, KeyError, TypeError, AttributeError, *UNREADABLE)
 """What a bundle that is not as it should be makes of an attempt."""
+NOT_OURS = f"its program has no {SETTINGS_FILE}: only bundles that the kit made can be tried"
 Row = Mapping[str, float]
 
 
@@ -89,6 +90,19 @@ def self_test(
             yield _try(archive, platform, task, python, scratch / str(number), blurry, frames)
 
 
+def uses_lpips(bundle: Path) -> bool:
+    """Whether a scoring program of a bundle computes LPIPS, and so needs torch."""
+    found = False
+    with zipfile.ZipFile(bundle) as archive:
+        for task in tasks_of(yaml.safe_load(archive.read(CONFIGURATION))):
+            try:
+                with archive.open(task.program) as stream, zipfile.ZipFile(stream) as program:
+                    found |= bool(parse_settings(program.read(SETTINGS_FILE)).lpips_nets)
+            except BROKEN:
+                continue
+    return found
+
+
 def tasks_of(values: Mapping[str, Any]) -> list[Task]:
     """List what each phase of a configuration scores with; the same for several counts once."""
     found: list[Mapping[str, Any]] = items(values.get("tasks"))
@@ -123,6 +137,8 @@ def _try(
 ) -> Trial:
     try:
         names, count = _unpack(archive, task, run, frames)
+        if not (run / "program" / SETTINGS_FILE).is_file():
+            return Trial(task, problems=(NOT_OURS,))
         settings = load_settings(run / "program" / SETTINGS_FILE)
     except BROKEN as error:
         return Trial(task, problems=(f"it cannot be unpacked: {_line(error)}",))
@@ -172,7 +188,7 @@ class _Attempt:
         """Submit the frames of a folder; None where they were not scored."""
         outcome = self._submit(folder, "")
         if outcome is None or outcome.row is None:
-            said = outcome.log.strip().splitlines()[-1:] if outcome else []
+            said = outcome.log.strip().splitlines()[-3:] if outcome else []
             self.problems += [f"the {what} were not scored", *said]
             return None
         return outcome.row

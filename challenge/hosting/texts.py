@@ -155,7 +155,8 @@ def _data(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> st
     links = f"<h2>Download</h2>{_links(hosting.data_links)}" if hosting.data_links else ""
     return (
         f"<h1>Data</h1>{links}<h2>What there is</h2>{_table(['Split', 'Images'], counts.items())}"
-        f"<p>Images are 8-bit RGB PNGs of {sizes} pixels (width x height). Folders:</p><pre>"
+        f"<p>Images are 8-bit RGB PNGs of {sizes} pixels (width x height). Folders, "
+        "<code>SEQ</code> being a sequence, <code>%05d</code> a number of five digits:</p><pre>"
         f"{DESCRIPTION}</pre>"
         "<h2>Reading the events</h2><p>The events of a frame lie in several files, numbered in "
         "the order of time. Mind three things:</p><ul>"

@@ -20,7 +20,7 @@ table { border-collapse: collapse; width: 100%; } thead th { border-bottom: 2px 
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #d9dee8;
          vertical-align: top; overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.bar { width: 40%; } .bar div { background: #3d6fb4; height: .7rem; margin-top: .35rem; }
+.bar { width: 25%; } .bar div { background: #3d6fb4; height: .7rem; margin-top: .35rem; }
 .bad { color: #a3241c; } .note { color: #5a6475; } code { background: #f0f2f6; padding: 0 .2rem; }
 """
 
