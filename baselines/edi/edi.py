@@ -87,9 +87,9 @@ def stairs_of(sample: Sample) -> Stairs:
         return _stairs(pixel, centres[time], jump, height, width)
     check_on_sensor(events, height, width)
     since = elapsed(events.t, events.t[0]) if len(events) else np.zeros(0)
-    time = since / (since[-1:].max(initial=0.0) or 1.0)
+    moments: np.ndarray = since / (since[-1:].max(initial=0.0) or 1.0)
     pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
-    return _stairs(pixel, time, events.sign, height, width)
+    return _stairs(pixel, moments, events.sign, height, width)
 
 
 def _stairs(

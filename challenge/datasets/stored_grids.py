@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 
+from challenge import SPLITS
 from challenge.datasets.highrev import HighRevRaw
-from challenge.datasets.layout import SPLITS, event_folder, grid_folder
+from challenge.datasets.layout import event_folder, grid_folder
 from challenge.datasets.source import DataSource
 from challenge.errors import DataError
 from challenge.representations import voxel_grid
