@@ -26,7 +26,7 @@ from tqdm import tqdm
 from baselines import RUNS
 from baselines.restorer import Restorer, load_restorer
 from challenge import REPOSITORY, cli
-from challenge.datasets import BINS, Dataset, DataSource
+from challenge.datasets import BINS, Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import inputs_sha256
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import replace_folder, sha256
@@ -74,6 +74,8 @@ def command(
     name, baseline = name or default_name or "run", baseline or "efnet"
     plan = Plan(source, played_by, name, baseline, weights, device, config=config)
     plan = dataclasses.replace(plan, place=place_for(plan, submissions))
+    if doubt := stored_grid_doubt(source):
+        cli.warn_once(doubt)
     for part in split or splits_of(source):
         predict(plan, part, submissions)
     print("next: bash run.sh score, python challenge/make_submission.py")
@@ -208,8 +210,14 @@ def predict(plan: Plan, split: str, submissions: Path) -> Path:
     folder = submissions / str(plan.place) / split / plan.name
     if folder.exists() and any(folder.iterdir()) and load_record(folder).baseline is None:
         raise ConfigError(f"{folder}: was not made by predict; choose another name with --name")
-    dataset = plan.source.open(split)
+    source = plan.source.of_split(split)
+    if source != plan.source:
+        print(f"{split}: no voxel grids are stored; they are made of its raw events")
+    dataset = source.open(split)
     restorer = load_restorer(plan.baseline, dataset, plan.checkpoint, plan.device)
+    if source.format == "highrev_raw":  # grids of raw events have the bins that the network takes
+        source = dataclasses.replace(source, bins=getattr(restorer, "bins", source.bins))
+    plan = dataclasses.replace(plan, source=source)
     with replace_folder(folder) as unfinished:
         runtime = restore_all(restorer, dataset, unfinished, f"{plan.name} {split}")
         save_record(unfinished, record_of(plan, split, len(dataset), restorer, runtime))

@@ -70,6 +70,7 @@ class RunRecord:
         False  # a row to compare with (`blurry`, `edi`), made by the kit, never submitted
     )
     extra_data: bool = False  # trained on more than the challenge's own data
+    llm: bool = False  # uses a large language model
     description: str = ""  # free text for the organisers
     config: dict[str, Any] = field(default_factory=dict)
 

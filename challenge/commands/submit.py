@@ -77,6 +77,9 @@ def make_submission(
     extra_data: Annotated[
         bool, typer.Option("--extra-data", help="Trained on more than the challenge's own data.")
     ] = False,
+    llm: Annotated[
+        bool, typer.Option("--llm", help="Uses a large language model; newer readmes ask.")
+    ] = False,
     runtime: Annotated[
         float | None, typer.Option(help="Seconds per image. [default: from run.json]")
     ] = None,
@@ -99,6 +102,7 @@ def make_submission(
     given = {
         "description": description,
         "extra_data": extra_data or None,
+        "llm": llm or None,
         "runtime_per_image_s": runtime,
         "device": device or None,
     }

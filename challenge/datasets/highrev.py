@@ -12,17 +12,18 @@ frame lies outside the exposure and is dropped; polarity "off" is 0 or -1; macOS
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import Frames, list_npzs, refuse
+from challenge.datasets.frames import Frames, list_npzs, read_npz, refuse
 from challenge.datasets.layout import event_folder
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor
+from challenge.events import Events, check_on_sensor, polarity_problems
 from challenge.sample import Sample
+
+FARTHEST = np.iinfo(np.int32)
+"""Coordinates are kept in 32 bits."""
 
 
 class HighRevRaw(Frames):
@@ -73,24 +74,27 @@ def read_slice(path: Path) -> Events:
     """Read one npz of events, mending what the format gets wrong (see the module's docstring).
 
     Raises:
-        DataError: not an npz, cut off, a key is missing, lengths differ, or a value is not a finite
-            number.
+        DataError: not an npz, cut off, a key is missing, lengths differ, a value is not a finite
+            number, or a polarity is none.
     """
-    try:
-        with np.load(path) as archive:
-            columns = {key: archive[key].reshape(-1) for key in ("y", "x", "timestamp", "polarity")}
-    except KeyError as error:
-        raise DataError(
-            f"{path}: expected the keys x, y, timestamp, polarity; {error.args[0]}"
-        ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable npz ({error}); copy or unpack it again") from error
+    arrays = read_npz(path, "x", "y", "timestamp", "polarity")
+    columns = {key: values.reshape(-1) for key, values in arrays.items()}
     lengths = {key: len(values) for key, values in columns.items()}
     if len(set(lengths.values())) != 1:
         raise DataError(f"{path}: expected arrays of one length, found {lengths}")
     for key, values in columns.items():
         if values.dtype.kind not in "iufb" or not np.isfinite(values).all():
             raise DataError(f"{path}: {key}: expected finite numbers, found {values.dtype}")
+    for key in ("x", "y"):
+        values = columns[key]
+        low, high = values.min(initial=0).item(), values.max(initial=0).item()
+        if low < FARTHEST.min or high > FARTHEST.max:  # else it comes round to the sensor
+            raise DataError(f"{path}: {key}: expected pixels, found {low} to {high}")
+        if values.dtype.kind == "f" and np.any(between := values != np.trunc(values)):
+            found = values[between][0]
+            raise DataError(f"{path}: {key}: expected pixels, whole numbers, found {found}")
+    for problem in polarity_problems(columns["polarity"]):
+        raise DataError(f"{path}: {problem}; write it as one of these")
     return Events(
         x=columns["y"].astype(np.int32),
         y=columns["x"].astype(np.int32),

@@ -6,13 +6,11 @@ HighREV_voxel/{train,val}/voxel/SEQ_%05d.npz       key voxel, float32 (H, W, bin
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import Frames, list_npzs, refuse
+from challenge.datasets.frames import Frames, list_npzs, read_npz, refuse
 from challenge.datasets.layout import grid_folder
 from challenge.errors import DataError
 from challenge.sample import Sample
@@ -25,6 +23,11 @@ class HighRevVoxel(Frames):
         super().__init__(root, split)
         self.bins = bins
         self.grid_folder = grid_folder(voxel_root, split)
+        if not self.grid_folder.is_dir():
+            raise DataError(
+                f"{self.grid_folder}: no such folder; expected {{train,val}}/voxel/FRAME.npz in "
+                f"data.voxel_root={voxel_root}; for raw events use data.format=highrev_raw"
+            )
         stored = {path.stem for path in list_npzs(self.grid_folder)}
         missing = [f"{frame}.npz is missing" for frame in self.frames if frame not in stored]
         refuse(missing, f"{self.grid_folder}: frames without a voxel grid")
@@ -47,13 +50,7 @@ def read_grid(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     Raises:
         DataError: not an npz, no key `voxel`, another shape, or values that are not finite.
     """
-    try:
-        with np.load(path) as archive:
-            stored = archive["voxel"]
-    except KeyError as error:
-        raise DataError(f"{path}: expected the key voxel; {error.args[0]}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable npz ({error}); copy or unpack it again") from error
+    stored = read_npz(path, "voxel")["voxel"]
     if stored.shape != shape:
         raise DataError(
             f"{path}: expected a voxel grid of (H, W, bins) = {shape}, found {stored.shape}; "

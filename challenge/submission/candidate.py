@@ -248,7 +248,8 @@ def readme_of(record: RunRecord, template: str) -> tuple[Readme, list[Finding]]:
         expected = "the device that the runtime was measured on"
         findings.append(Finding("record", RUN_FILE, expected, "none", fix))
     cpu = int(is_cpu(record.device or ""))
-    readme = Readme(seconds, cpu, int(record.extra_data), record.description)
+    extra, llm = int(record.extra_data), int(record.llm)
+    readme = Readme(seconds, cpu, extra, record.description, llm)
     if (over := len(write_readme(template, readme).encode()) - README_LIMIT) > 0:
         size = len(one_line(record.description).encode())
         fix = "shorten it, by make_submission --description or in run.json"

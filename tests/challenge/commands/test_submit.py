@@ -130,6 +130,18 @@ def test_options_stand_above_the_record(
         assert server_parse(archive.read("readme.txt").decode()) == (2.5, 0, 1, "z")
 
 
+def test_a_language_model_is_told_where_the_template_asks(
+    main: Main, folder: Path, tmp_path: Path
+) -> None:
+    rules = tmp_path / "llm.yml"
+    rules.write_text('readme: "runtime : {runtime}\\nLLM : {llm}\\n"\n')
+    for options, told in (([], "0"), (["--llm"], "1")):
+        out = tmp_path / f"{told}.zip"
+        assert main([str(folder), "--out", str(out), "--rules", str(rules), *options]) == 0
+        with zipfile.ZipFile(out) as archive:
+            assert archive.read("readme.txt").decode() == f"runtime : 0.3125\nLLM : {told}\n"
+
+
 def test_a_run_json_by_hand_is_told_what_it_lacks(
     main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
