@@ -85,10 +85,9 @@ def elapsed(t: np.ndarray, first: Any) -> np.ndarray:
     [0.0, 60000.0]
     """
     first = np.asarray(first, t.dtype)
-    if t.dtype.kind == "f":
-        wide = np.promote_types(t.dtype, np.float64)
-        return (t.astype(wide) - first.astype(wide)).astype(np.float64)
-    return (t.astype(np.uint64) - first.astype(np.uint64)).astype(np.float64)
+    wide = np.promote_types(t.dtype, np.float64) if t.dtype.kind == "f" else np.dtype(np.uint64)
+    difference: np.ndarray = t.astype(wide) - first.astype(wide)
+    return difference.astype(np.float64)
 
 
 def polarity_problems(p: np.ndarray) -> list[str]:
