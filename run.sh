@@ -10,7 +10,7 @@ setup        make the environment, .venv; --here: in the active one. Each verb d
 data         make the embedded data set, data/mini
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
-score        compare predictions with the sharp images, and with the references `blurry` and `edi`
+score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
 show         one frame as every run restored it, side by side: [FRAME]
@@ -167,16 +167,11 @@ case "$verb" in
   data) module challenge.commands.data "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
-  score)
-    need_python
-    wants_help "$@" || "${run_module[@]}" baselines.references
-    exec "${run_module[@]}" challenge.commands.score "$@"
-    ;;
+  score) module baselines.references "$@" ;;
   leaderboard)
     need_python
     if ! wants_help "$@"; then # what was predicted but never scored belongs in the table too
-      "${run_module[@]}" baselines.references
-      "${run_module[@]}" challenge.commands.score --all >/dev/null || true
+      "${run_module[@]}" baselines.references --all >/dev/null || true
     fi
     exec "${run_module[@]}" leaderboard "$@"
     ;;

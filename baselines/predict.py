@@ -7,7 +7,9 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import dataclasses
 import datetime
+import functools
 import subprocess
 import sys
 import time
@@ -24,12 +26,13 @@ from tqdm import tqdm
 from baselines import RUNS
 from baselines.restorer import Restorer, load_restorer
 from challenge import REPOSITORY, cli
-from challenge.datasets import BINS, Dataset, DataSource
+from challenge.datasets import BINS, Dataset, DataSource, stored_grid_doubt
+from challenge.datasets.layout import inputs_sha256
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import replace_folder, sha256
 from challenge.images import write_png
 from challenge.rules import load_rules
-from challenge.runs import SUBMISSIONS, RunRecord, load_record, save_record
+from challenge.runs import SUBMISSIONS, RunRecord, find_place, load_record, save_record
 from challenge.simulation import embedded
 
 BEST = "best.pth"
@@ -70,6 +73,9 @@ def command(
     default_name = training.name if training else (weights.stem if weights else baseline)
     name, baseline = name or default_name or "run", baseline or "efnet"
     plan = Plan(source, played_by, name, baseline, weights, device, config=config)
+    plan = dataclasses.replace(plan, place=place_for(plan, submissions))
+    if doubt := stored_grid_doubt(source):
+        cli.warn_once(doubt)
     for part in split or splits_of(source):
         predict(plan, part, submissions)
     print("next: bash run.sh score, python challenge/make_submission.py")
@@ -164,26 +170,54 @@ class Plan:
     device: str = "auto"
     reference: bool = False  # a row to compare with, never submitted
     config: dict[str, Any] = field(default_factory=dict)  # of the training, kept in `run.json`
+    place: str | None = None  # the challenge's folder under `submissions`; None: see `place_for`
 
-    def challenge(self) -> str:
-        """Name the folder of this data under `submissions/`."""
-        return load_rules(self.rules).name or self.source.root.resolve().name
+
+def place_for(plan: Plan, submissions: Path) -> str:
+    """Name the challenge's folder under `submissions`: that of the rules, else of the data.
+
+    Runs of other frames are neither replaced nor mixed with: where such lie there, the runs get a
+    folder of their own (see `find_place`), and a sentence says so.
+    """
+
+    @functools.cache
+    def ask(split: str) -> RunRecord | None:
+        digest = inputs_sha256(plan.source.root, split)
+        root = str(plan.source.root.resolve())
+        return RunRecord(plan.name, data_root=root, inputs_sha256=digest) if digest else None
+
+    name = load_rules(plan.rules).name or plan.source.root.resolve().name
+    place = find_place(submissions, name, ask)
+    if place != name:
+        print(
+            f"note: {submissions / name} holds runs made from other frames than those of "
+            f"{plan.source.root}; these go to {submissions / place}"
+        )
+    return place
 
 
 def predict(plan: Plan, split: str, submissions: Path) -> Path:
     """Restore one split into `<submissions>/<challenge>/<split>/<name>/`, whole or not at all.
 
-    Predictions of the same name are replaced; a folder that was not made by `predict` never is.
+    Predictions of the same name and the same frames are replaced; a folder that was not made by
+    `predict` never is.
 
     Raises:
         ChallengeError: the data, the checkpoint or the device cannot be used, or the folder is
             somebody else's.
     """
-    folder = submissions / plan.challenge() / split / plan.name
-    if folder.exists() and load_record(folder).baseline is None:
+    plan = dataclasses.replace(plan, place=plan.place or place_for(plan, submissions))
+    folder = submissions / str(plan.place) / split / plan.name
+    if folder.exists() and any(folder.iterdir()) and load_record(folder).baseline is None:
         raise ConfigError(f"{folder}: was not made by predict; choose another name with --name")
-    dataset = plan.source.open(split)
+    source = plan.source.of_split(split)
+    if source != plan.source:
+        print(f"{split}: no voxel grids are stored; they are made of its raw events")
+    dataset = source.open(split)
     restorer = load_restorer(plan.baseline, dataset, plan.checkpoint, plan.device)
+    if source.format == "highrev_raw":  # grids of raw events have the bins that the network takes
+        source = dataclasses.replace(source, bins=getattr(restorer, "bins", source.bins))
+    plan = dataclasses.replace(plan, source=source)
     with replace_folder(folder) as unfinished:
         runtime = restore_all(restorer, dataset, unfinished, f"{plan.name} {split}")
         save_record(unfinished, record_of(plan, split, len(dataset), restorer, runtime))
@@ -220,9 +254,10 @@ def record_of(
     return RunRecord(
         name=plan.name,
         baseline=plan.baseline,
-        challenge=plan.challenge(),
+        challenge=plan.place,
         rules=plan.rules,
         split=split,
+        inputs_sha256=inputs_sha256(plan.source.root, split),
         frames=frames,
         runtime_per_image_s=runtime_s,
         device=restorer.device,

@@ -15,7 +15,10 @@ from challenge.sample import Sample
 
 
 class Restorer(Protocol):
-    """Turns one blurry frame and its events into a sharp image."""
+    """Turns one blurry frame and its events into a sharp image.
+
+    One that makes voxel grids of raw events may say of how many time bins: `bins: int`.
+    """
 
     parameters: int  # learnt ones
     device: str  # "cpu", or the GPU's name

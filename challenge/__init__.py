@@ -6,3 +6,5 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 """The kit's own folder: defaults such as `data/mini` and `submissions` are relative to it."""
+SPLITS = ("train", "val", "test")
+"""The parts of a data set, and of the predictions made from it."""

@@ -15,6 +15,12 @@ from challenge.errors import ChallengeError, disk_errors
 INTERRUPTED = 130
 
 
+@functools.cache
+def warn_once(text: str) -> None:
+    """Print `warning: TEXT` to stderr, the first time that this process says it."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
 def run(
     command: Callable[..., Any],
     argv: Sequence[str] | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from challenge.errors import DataError
 class Events:
     """What an event camera saw: pixel, time and sign of each change of brightness.
 
-    x, y: (N,) integer column and row in pixels. t: (N,) in microseconds, ascending, on any clock.
-    p: (N,) 1 where it became brighter, 0 (or -1 as some files have it) where it became darker.
+    x, y: (N,) integer column and row in pixels. t: (N,) in microseconds, ascending, on any clock of
+    any real type. p: (N,) 1 where it became brighter, 0 (or -1 as some files have it) where it
+    became darker.
 
     Raises:
         DataError: the arrays differ in length or are not one-dimensional.
@@ -65,6 +67,42 @@ class Events:
         )
 
 
+def elapsed(t: np.ndarray, first: Any) -> np.ndarray:
+    """Count time from `first`, whatever the clock's type and however far it runs.
+
+    Unsigned clocks hold no negative difference, signed ones none over half their span, float32 none
+    of unix microseconds: so integers are subtracted modulo 2**64, where every difference of two
+    stamps in order is exact, and floats in at least 64 bits.
+
+    Args:
+        t: (N,) of any real type, none before `first`. Not modified.
+        first: on the same clock.
+
+    Returns:
+        (N,) float64, the differences, each rounded once.
+
+    >>> elapsed(np.array([-30_000, 30_000], np.int16), np.int16(-30_000)).tolist()
+    [0.0, 60000.0]
+    """
+    first = np.asarray(first, t.dtype)
+    floats = t.dtype.kind == "f"
+    wide: np.dtype = np.promote_types(t.dtype, np.float64) if floats else np.dtype(np.uint64)
+    differences: np.ndarray = t.astype(wide) - first.astype(wide)
+    return differences.astype(np.float64)
+
+
+def polarity_problems(p: np.ndarray) -> list[str]:
+    """Say what is wrong with (N,) polarities: each has to be 1 (brighter), or 0 or -1 (darker)."""
+    strange = p[(p != 0) & (p != 1) & (p != -1)]
+    if not len(strange):
+        return []
+    more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+    return [
+        f"polarity: expected 1 where it became brighter, 0 or -1 where it became darker, "
+        f"found {strange[0]}{more}"
+    ]
+
+
 def crop(events: Events, top: int, left: int, height: int, width: int) -> Events:
     """Keep the events inside a window of the sensor, and count x and y from its corner.
 
@@ -96,7 +134,7 @@ def check_on_sensor(events: Events, height: int, width: int) -> None:
         height, width: sensor size in pixels.
 
     Raises:
-        DataError: an event lies off the sensor, or time runs backwards.
+        DataError: an event lies off the sensor, time runs backwards, or a polarity is none.
     """
     if not len(events):
         return
@@ -104,12 +142,15 @@ def check_on_sensor(events: Events, height: int, width: int) -> None:
     for name, size in (("x", width), ("y", height)):
         values = getattr(events, name)
         low, high = values.min(), values.max()
-        if low < 0 or high >= size:
+        if not (low >= 0 and high < size):  # NaN is off the sensor too
             problems.append(f"{name} from {low} to {high}, expected 0 to {size - 1}")
     if problems and events.x.max() < height and events.y.max() < width:
         problems.append("x and y seem to be swapped")
+    if not np.isfinite(events.t).all():
+        problems.append("t: expected finite numbers, found NaN or infinity")
     if np.any(events.t[1:] < events.t[:-1]):
         problems.append("time runs backwards: sort the events by t")
+    problems += polarity_problems(events.p)
     if problems:
         raise DataError(
             f"events do not fit a sensor of {width}x{height} (width x height)", problems

@@ -8,12 +8,15 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from challenge import REPOSITORY
+from challenge.environment.cores import cores
 from challenge.environment.leftovers import REPLACED, remove_leftovers_once, temporary_path
+from challenge.errors import DataError
 
 BLOCK = 1 << 20
 """Bytes read at a time."""
@@ -76,6 +79,37 @@ def sha256(path: Path) -> str:
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def hash_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """Hash files on all cores: path -> SHA-256.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    paths = list(paths)
+    try:
+        with ThreadPoolExecutor(cores()) as pool:
+            return dict(zip(paths, pool.map(sha256, paths), strict=True))
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def folder_sha256(hashes: Mapping[Path, str]) -> str:
+    """Return one hash over the names and contents of a folder's PNGs, given those of the files."""
+    digest = hashlib.sha256()
+    for path, content in sorted(hashes.items(), key=lambda item: item[0].name):
+        digest.update(f"{content} {path.name}\n".encode())
+    return digest.hexdigest()
+
+
+def images_sha256(folder: Path) -> str:
+    """Return one hash over the names and contents of a folder's PNGs.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    return folder_sha256(hash_files(list_pngs(folder)))
 
 
 def add_to_zip(archive: zipfile.ZipFile, name: str, content: bytes | Path) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor
+from challenge.events import Events, check_on_sensor, elapsed
 
 
 def voxel_grid(
@@ -17,14 +17,15 @@ def voxel_grid(
     """Spread each event over the two time bins nearest to it.
 
     With s = (bins - 1) * (t - t_first) / (t_last - t_first), an event of sign +1 (p = 1) or -1 (p =
-    0) adds sign * max(0, 1 - |b - s|) to bin b of its pixel. If t_first = t_last, s = 0.
+    0) adds sign * max(0, 1 - |b - s|) to bin b of its pixel. If t_first = t_last, s = 0. One bin
+    holds the sum of the signs.
 
-    The first time stamp is subtracted in the clock's own type, so that unix microseconds, which
-    float32 cannot tell apart, keep every digit.
+    The first time stamp is subtracted before anything is rounded (`elapsed`): unix microseconds,
+    which float32 cannot tell apart, keep every digit.
 
     Args:
         events: t ascending, in microseconds; x, y in pixels; p in {0, 1}. Not modified.
-        bins: number of time bins, at least 2.
+        bins: number of time bins, at least 1.
         height, width: sensor size in pixels.
         span: (t_first, t_last) on the events' clock; by default those of the events. With the span
             of a whole frame, the grid of its cropped events is the crop of its grid, bit for bit.
@@ -34,8 +35,8 @@ def voxel_grid(
         events.
 
     Raises:
-        DataError: fewer than 2 bins, an event lies off the sensor or outside the span, or time runs
-            backwards.
+        DataError: no bins, an event lies off the sensor or outside the span, time runs backwards,
+            or a polarity is none.
 
     Source: Zhu et al., Unsupervised Event-based Learning of Optical Flow, Depth, and Egomotion,
     CVPR 2019.
@@ -44,8 +45,8 @@ def voxel_grid(
     >>> voxel_grid(events, bins=2, height=1, width=2).tolist()  # t = 15 is shared by both bins
     [[[0.5, 0.0]], [[-0.5, 1.0]]]
     """
-    if bins < 2:
-        raise DataError(f"voxel grid: expected at least 2 bins, found {bins}")
+    if bins < 1:
+        raise DataError(f"voxel grid: expected at least 1 bin, found {bins}")
     check_on_sensor(events, height, width)
     if not len(events):
         return np.zeros((bins, height, width), np.float32)
@@ -55,8 +56,8 @@ def voxel_grid(
             f"voxel grid: expected events from t = {first} to {last}, "
             f"found {events.t[0]} to {events.t[-1]}"
         )
-    elapsed = (events.t - first).astype(np.float64)
-    position = (bins - 1) * elapsed / (float(last - first) or 1.0)
+    span_us = float(elapsed(last[None], first)[0]) or 1.0
+    position = (bins - 1) * elapsed(events.t, first) / span_us
     pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
     return _spread(pixel, position, events.sign, bins, height * width).reshape(bins, height, width)
 
@@ -68,6 +69,8 @@ def _spread(
 
     pixel: (N,) below `cells`. position: (N,) float64 ascending, from 0 to bins - 1.
     """
+    if bins == 1:
+        return np.bincount(pixel, sign, cells).astype(np.float32)[None]
     grid = np.zeros((bins, cells), np.float32)
     left = np.minimum(position.astype(np.int64), bins - 2)
     to_right = sign * (position - left)

@@ -1,22 +1,33 @@
-"""`run.json`: how a folder of predictions came to be."""
+"""`run.json`: how a folder of predictions came to be.
+
+What a record does not say about where its run belongs is understood from the run's place,
+`<challenge>/<split>/<run>/`, and from the records of the runs beside it; so is all of it where a
+folder of PNGs has no record.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import math
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from challenge import REPOSITORY
+from challenge import REPOSITORY, SPLITS
 from challenge.errors import SubmissionError
-from challenge.files import write_json
+from challenge.files import list_pngs, write_json
 from challenge.findings import Finding
 
 RUN_FILE = "run.json"
 PLACE = ("created", "split", "data_root")
 """Values without which a run cannot be put in its place."""
+DATA = ("data_root", "data_format", "voxel_root", "bins")
+"""Values that say together which data a run was made from."""
 WORDS = {
     "str": "text",
     "bool": "true or false",
@@ -46,6 +57,7 @@ class RunRecord:
     voxel_root: str | None = None  # where highrev_voxel keeps its grids
     bins: int | None = None  # time bins of the voxel grid
     split: str | None = None  # "val"
+    inputs_sha256: str | None = None  # of the blurry frames it was made from: names and contents
     frames: int | None = None  # number of images
     runtime_per_image_s: float | None = None  # restoring alone, without reading and writing
     device: str | None = None  # "cpu", or the GPU's name
@@ -58,6 +70,7 @@ class RunRecord:
         False  # a row to compare with (`blurry`, `edi`), made by the kit, never submitted
     )
     extra_data: bool = False  # trained on more than the challenge's own data
+    llm: bool = False  # uses a large language model
     description: str = ""  # free text for the organisers
     config: dict[str, Any] = field(default_factory=dict)
 
@@ -71,8 +84,8 @@ def load_record(folder: Path) -> RunRecord:
     """Read `run.json` from a folder of predictions; see `check_record`.
 
     Raises:
-        SubmissionError: there is none, it is not a JSON object with a `name`, or what says where
-            the run belongs is not text.
+        SubmissionError: there is neither a record nor a PNG, it is not a JSON object with a `name`,
+            or what says where the run belongs is not text.
     """
     record, findings = check_record(folder)
     if misplaced := [each for each in findings if each.found.partition(":")[0] in PLACE]:
@@ -86,18 +99,24 @@ def load_record(folder: Path) -> RunRecord:
 def check_record(folder: Path) -> tuple[RunRecord, list[Finding]]:
     """Read `run.json`; a value of the wrong type counts as not given, and is a finding.
 
-    Keys this version does not know are left out.
+    Keys this version does not know are left out; what is not given is completed (see `complete`).
 
     Raises:
-        SubmissionError: there is none, or it is not a JSON object with a `name`.
+        SubmissionError: there is neither a record nor a PNG, or it is not a JSON object with a
+            `name`.
     """
-    path = folder / RUN_FILE
+    if (folder / RUN_FILE).exists():
+        record, findings = _read(folder / RUN_FILE)
+        return complete(record, folder), findings
+    if list_pngs(folder):
+        return complete(RunRecord(folder.resolve().name), folder), []
+    raise SubmissionError(f"{folder}: expected predictions, found neither a PNG nor a {RUN_FILE}")
+
+
+def _read(path: Path) -> tuple[RunRecord, list[Finding]]:
+    """Read what a `run.json` says itself."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SubmissionError(
-            f'{path}: not found; predictions made elsewhere need one: {{"name": "my_method"}}'
-        ) from error
     except (OSError, ValueError) as error:
         raise SubmissionError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(values, dict) or not isinstance(values.get("name"), str):
@@ -121,23 +140,134 @@ def _is_a(kind: str, value: object) -> bool:
     return isinstance(value, {"str": str, "bool": bool}.get(kind, dict))
 
 
+def complete(record: RunRecord, folder: Path) -> RunRecord:
+    """Fill in what a record does not say about where its run belongs.
+
+    Challenge and split are those of its place; rules and data those of its neighbours: the runs of
+    the same split, then those of the other splits, of each the newest that says so.
+    """
+    place = place_of(folder)
+    if place is None:
+        return record
+    challenge, split = record.challenge or place[0], record.split or place[1]
+    record = dataclasses.replace(record, challenge=challenge, split=split)
+    for neighbour in _neighbours(folder) if not (record.rules and record.data_root) else ():
+        if record.rules is None:
+            record = dataclasses.replace(record, rules=neighbour.rules)
+        if record.data_root is None:
+            data = {name: getattr(neighbour, name) for name in DATA}
+            record = dataclasses.replace(record, **data)
+    return record
+
+
+def place_of(folder: Path) -> tuple[str, str] | None:
+    """Return (challenge, split) of a run or zip at `<challenge>/<split>/<run>`; None elsewhere."""
+    parents = folder.resolve().parents
+    if len(parents) < 2 or parents[0].name not in SPLITS:
+        return None
+    return parents[1].name, parents[0].name
+
+
+def explain_place(folder: Path, record: RunRecord) -> str:
+    """Say in one sentence how a run without `run.json` was understood; "" for one that has it."""
+    if (folder / RUN_FILE).exists():
+        return ""
+    if place_of(folder) is None:
+        return f"no {RUN_FILE}, and not at submissions/<challenge>/<split>/<run>/"
+    rules, data = record.rules or "not known", record.data_root or "not known"
+    return (
+        f"no {RUN_FILE}; by its place it is of {record.challenge}/{record.split}, by its "
+        f"neighbours the rules are {rules}, the data {data}"
+    )
+
+
+def of_same_data(one: RunRecord, other: RunRecord) -> bool:
+    """Say whether two runs of a split were made from the same input frames.
+
+    By their contents where both records tell, else by the folders that they name; what names none
+    has nothing against it.
+    """
+    if one.inputs_sha256 and other.inputs_sha256:
+        return one.inputs_sha256 == other.inputs_sha256
+    return None in (one.data_root, other.data_root) or one.data_root == other.data_root
+
+
+def find_place(submissions: Path, name: str, ask: Callable[[str], RunRecord | None]) -> str:
+    """Name the folder of a challenge where runs of some data belong, so that none are mixed.
+
+    Args:
+        submissions: the folder with `<challenge>/<split>/<run>/`.
+        name: of the challenge.
+        ask: the record of a run of these data in a split; None where they have no such split.
+
+    Returns:
+        `name`, or the first of `name-2`, `name-3`, … without a run of other data. Reference rows
+        hold no place: they are made again.
+    """
+    for number in itertools.count(1):
+        place = name if number == 1 else f"{name}-{number}"
+        there = [record for _, record in _readable(run_folders(submissions / place, "*/*"))]
+        held = [(record, ask(record.split or "")) for record in there if not record.reference]
+        if all(mine is None or of_same_data(record, mine) for record, mine in held):
+            return place
+    raise AssertionError("there are numbers enough")
+
+
+def run_folders(submissions: Path, pattern: str = "*/*/*") -> list[Path]:
+    """List the folders of predictions, by path: those with a `run.json`, or with PNGs at
+    `<challenge>/<split>/<run>/`; hidden ones are predictions under way.
+    """
+    return [
+        folder
+        for folder in sorted(submissions.glob(pattern))
+        if folder.is_dir() and not folder.name.startswith(".")
+        if (folder / RUN_FILE).exists() or (place_of(folder) and list_pngs(folder))
+    ]
+
+
 def find_runs(submissions: Path, references: bool = True) -> list[Path]:
-    """Find the folders of predictions below `submissions`, oldest first (by `created`, then by
-    path).
+    """Find the folders of predictions below `submissions`, oldest first (by `created`, else by
+    when their files were written; then by path).
 
     Without `references`, the reference rows `blurry` and `edi` are left out.
 
     A folder whose `run.json` cannot be read is left out, with a warning on stderr.
     """
-    found: list[tuple[str, Path]] = []
-    for path in submissions.glob(f"*/*/*/{RUN_FILE}"):
-        if path.parent.name.startswith("."):  # a prediction under way
-            continue
+    found = [
+        (record.created or _written(folder), folder)
+        for folder, record in _readable(run_folders(submissions))
+        if references or not record.reference
+    ]
+    return [folder for _, folder in sorted(found)]
+
+
+def _readable(folders: list[Path]) -> Iterator[tuple[Path, RunRecord]]:
+    """Yield each run with its record; one that cannot be read is left out, with a warning."""
+    for folder in folders:
         try:
-            record = load_record(path.parent)
+            yield folder, load_record(folder)
         except SubmissionError as error:
             print(f"warning: {error}", file=sys.stderr)
+
+
+def _neighbours(folder: Path) -> Iterator[RunRecord]:
+    """Yield what the records around a run say: of its own split first, the newest first."""
+    splits = folder.resolve().parents[1]
+    records = []
+    for path in splits.glob(f"*/*/{RUN_FILE}"):
+        if path.parent == folder.resolve() or path.parent.name.startswith("."):
             continue
-        if references or not record.reference:
-            found.append((record.created or "", path.parent))
-    return [folder for _, folder in sorted(found)]
+        try:
+            near = path.parents[1] == folder.resolve().parent
+            records.append((near, _read(path)[0]))
+        except SubmissionError:
+            continue  # whoever looks at that run is told
+    records.sort(key=lambda each: (each[0], each[1].created or ""), reverse=True)
+    return (record for _, record in records)
+
+
+def _written(folder: Path) -> str:
+    """Say when the newest of a run's files was written, in the form of `created`."""
+    files = [*list_pngs(folder), *folder.glob(RUN_FILE)]
+    newest = max(path.stat().st_mtime for path in files)
+    return datetime.fromtimestamp(newest, timezone.utc).isoformat(timespec="seconds")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.errors import SubmissionError
-from challenge.runs import RUN_FILE, RunRecord, check_record
+from challenge.runs import RunRecord, check_record, run_folders
 from challenge.scoring.results import Scores, load_scores
 
 
@@ -32,16 +32,13 @@ class Loaded:
 def load_runs(submissions: Path) -> Loaded:
     """Read every run.
 
-    A file that is broken becomes a warning that names it: without its `run.json` a run is left out,
-    with a broken `scores.json` it counts as not scored. Hidden folders are left out.
+    A file that is broken becomes a warning that names it: with a broken `run.json` a run is left
+    out, with a broken `scores.json` it counts as not scored. Hidden folders are left out.
     """
     runs: list[Run] = []
     warnings: list[str] = []
-    for path in sorted(submissions.glob(f"*/*/*/{RUN_FILE}")):
-        folder = path.parent
+    for folder in run_folders(submissions):
         split = folder.parent
-        if folder.name.startswith("."):
-            continue
         try:
             record, findings = check_record(folder)
         except SubmissionError as error:

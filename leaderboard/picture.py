@@ -7,25 +7,49 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import math
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import typer
 
 from challenge import cli
 from challenge.datasets import DataSource
-from challenge.errors import DataError, SubmissionError
+from challenge.errors import ConfigError, DataError, SubmissionError
+from challenge.findings import shorten
 from challenge.images import read_png, write_png
+from challenge.metrics.psnr import psnr
 from challenge.representations import voxel_grid
-from challenge.runs import RUN_FILE, SUBMISSIONS, RunRecord, find_runs, load_record
+from challenge.runs import (
+    SUBMISSIONS,
+    RunRecord,
+    explain_place,
+    find_runs,
+    load_record,
+    of_same_data,
+    run_folders,
+)
 from challenge.sample import Sample
+from leaderboard.sheet import (
+    WIDEST,
+    Crop,
+    Panel,
+    difference,
+    draw_sheet,
+    error_key,
+    error_map,
+    fit,
+    frame_around,
+    full_scale,
+    most_disputed,
+)
 
-TITLE_HEIGHT = 22  # pixels
-GAP = 4
+CROP = re.compile(r"(\d+),(\d+)(?:,(\d+)x(\d+))?")
 SATURATED = 6.0
 """So many events of one sign in a pixel give the full colour."""
 
@@ -57,51 +81,33 @@ def event_picture(grid: np.ndarray) -> np.ndarray:
     return picture.astype(np.uint8)
 
 
-def side_by_side(panels: dict[str, np.ndarray], columns: int = 5) -> np.ndarray:
-    """Lay out images of one size, each under its title, `columns` to a row.
+@dataclass(frozen=True)
+class Shown:
+    """One frame: its sample, and what each run made of it, by name, in the order to be drawn."""
 
-    Args:
-        panels: title -> (H, W, 3) uint8 RGB.
-        columns: panels in a row.
-
-    Returns:
-        (H', W', 3) uint8 RGB on white.
-    """
-    height, width = next(iter(panels.values())).shape[:2]
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    cell = (height + TITLE_HEIGHT + GAP, width + GAP)
-    sheet = np.full((rows * cell[0] + GAP, columns * cell[1] + GAP, 3), 255, np.uint8)
-    for index, (title, image) in enumerate(panels.items()):
-        top = GAP + index // columns * cell[0]
-        left = GAP + index % columns * cell[1]
-        sheet[top + TITLE_HEIGHT : top + TITLE_HEIGHT + height, left : left + width] = image
-        cv2.putText(
-            sheet, title, (left, top + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA
-        )
-    return sheet
+    sample: Sample
+    bins: int
+    restored: dict[str, np.ndarray]
 
 
-def panels_of(
-    record: RunRecord, folder: Path, frame: str | None, only: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """Read what is to be shown of one frame: title -> (H, W, 3) uint8 RGB.
-
-    Blurry, events, the runs beside `folder` that have the frame, and sharp where it is known.
+def read_shown(record: RunRecord, folder: Path, frame: str | None, only: Sequence[str]) -> Shown:
+    """Read what is to be shown of one frame: its data, and the runs beside `folder` that have it.
 
     Args:
         record: of `folder`.
         folder: predictions.
         frame: default: one in the middle.
-        only: names of runs; default: all but `blurry`.
+        only: names of runs; default: all but `blurry`. Runs of other data are left out.
 
     Raises:
-        DataError: no such frame; the first names are given.
-        SubmissionError: the record does not say from which data the run was made.
+        DataError: no such frame (the first names are given), or an image of another size.
+        SubmissionError: nothing says from which data the run was made, or a run of `only` is not
+            there, or not with this frame.
     """
     source = DataSource.of_record(record)
     if source is None or record.split is None:
-        raise SubmissionError(f"{folder / RUN_FILE}: names no data_root and split")
+        why = explain_place(folder, record) or "its run.json names no data_root, or no split"
+        raise SubmissionError(f"{folder}: nothing says from which frames it was made: {why}")
     dataset = source.open(record.split)
     frame = frame or dataset.frames[len(dataset) // 2]
     if frame not in dataset.frames:
@@ -109,16 +115,104 @@ def panels_of(
         raise DataError(
             f"{frame}: no such frame in {record.data_root}/{record.split}; it has {some}, …"
         )
+    paths = {
+        run.name: run / f"{frame}.png"
+        for run in run_folders(folder.parent, "*")
+        if (run / f"{frame}.png").is_file() and of_same_data(load_record(run), record)
+    }
+    if absent := [name for name in only if name not in paths]:
+        known = ", ".join(shorten(list(paths))) or "none"
+        raise SubmissionError(
+            f"--run {', '.join(absent)}: expected runs of {folder.parent} that have {frame}.png: "
+            f"{known}"
+        )
+    names = only or sorted(paths.keys() - {"blurry"}, key=lambda name: (name != "edi", name))
     sample = dataset[dataset.frames.index(frame)]
-    panels = {"blurry": sample.blurry, "events": event_picture(grid_of(sample, source.bins))}
-    for run in sorted(folder.parent.iterdir(), key=lambda path: (path.name != "edi", path.name)):
-        shown = run.name in only if only else run.name != "blurry"
-        image = run / f"{frame}.png"
-        if shown and not run.name.startswith(".") and image.is_file():
-            panels[run.name] = read_png(image)
-    if sample.sharp is not None:
-        panels["sharp"] = sample.sharp
+    restored = {name: read_png(paths[name]) for name in names}
+    for name, image in restored.items():
+        if image.shape != sample.blurry.shape:
+            expected, found = _size(sample.blurry), _size(image)
+            raise DataError(f"{paths[name]}: expected {expected} like the input, found {found}")
+    return Shown(sample, source.bins, restored)
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}x{image.shape[0]} (width x height)"
+
+
+def choose_crop(shown: Shown, asked: str | None) -> Crop | None:
+    """Choose what is drawn of a frame; None: all of it.
+
+    Args:
+        asked: "auto", the place where the runs differ the most; "none"; "X,Y" or
+            "X,Y,WIDTHxHEIGHT"; None: auto where a frame is wider than a panel.
+
+    Raises:
+        ConfigError: something else, or a place that is not inside the frame.
+    """
+    height, width = shown.sample.blurry.shape[:2]
+    large = width > WIDEST
+    asked = asked or ("auto" if large else "none")
+    if asked == "none":
+        return None
+    size = (WIDEST, min(height, WIDEST * 3 // 4)) if large else (-(-width // 2), -(-height // 2))
+    if asked == "auto":
+        images = [*shown.restored.values()]
+        images += [shown.sample.blurry] * (len(images) < 2)
+        return most_disputed(images, shown.sample.sharp, *size)
+    match = CROP.fullmatch(asked)
+    if match is None:
+        raise ConfigError(f"--crop {asked}: expected auto, none, X,Y or X,Y,WIDTHxHEIGHT")
+    left, top, *given = (int(each) for each in match.groups() if each)
+    crop = Crop(left, top, *(given or size))
+    inside = left + crop.width <= width and top + crop.height <= height
+    if not inside or crop.width < 1 or crop.height < 1:
+        raise ConfigError(f"--crop {crop}: expected a part of the frame, {width}x{height}")
+    return crop
+
+
+def panels_of(shown: Shown, crop: Crop | None) -> list[Panel]:
+    """Draw what is shown: blurry, events, the runs, sharp where it is known, each as large as the
+    others; under each its errors, where sharp is known.
+    """
+    sample, sharp = shown.sample, shown.sample.sharp
+    whole = Crop(0, 0, *sample.blurry.shape[1::-1])
+    place = crop or whole
+    images = {"blurry": sample.blurry, **shown.restored}
+    errors, full = {}, 0
+    if sharp is not None:
+        errors = {name: place.of(difference(image, sharp)) for name, image in images.items()}
+        full = full_scale([*errors.values()])
+    panels = [
+        Panel(
+            name,
+            fit(place.of(image)),
+            _decibels(image, sharp, crop),
+            fit(error_map(errors[name], full)) if name in errors else None,
+        )
+        for name, image in images.items()
+    ]
+    events = event_picture(grid_of(sample, shown.bins))
+    panels.insert(1, Panel("events", fit(place.of(events))))
+    if sharp is not None:
+        height, width = panels[0].image.shape[:2]
+        panels.append(Panel("sharp", fit(place.of(sharp)), "", error_key(height, width, full)))
+    if crop is not None:
+        panels.insert(0, Panel(sample.frame, frame_around(sample.blurry, crop), f"{crop}"))
     return panels
+
+
+def _decibels(image: np.ndarray, sharp: np.ndarray | None, crop: Crop | None) -> str:
+    """Say how near an image is to the sharp one: over the frame, and over the crop."""
+    if sharp is None:
+        return ""
+    here = f", here {_psnr(crop.of(image), crop.of(sharp))}" if crop else ""
+    return f"{_psnr(image, sharp)} dB{here}"
+
+
+def _psnr(image: np.ndarray, sharp: np.ndarray) -> str:
+    value = psnr(np.ascontiguousarray(image), np.ascontiguousarray(sharp))
+    return "equal" if math.isinf(value) else f"{value:.2f}"
 
 
 def command(
@@ -130,12 +224,21 @@ def command(
         typer.Option(help="predictions; default: the newest run whose frames have sharp images"),
     ] = None,
     run: Annotated[list[str] | None, typer.Option(help="show only these runs")] = None,
-    columns: Annotated[int, typer.Option(help="images in a row", min=1)] = 5,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="auto: where the runs differ the most; none: whole frames; X,Y,WIDTHxHEIGHT. "
+            "default: auto for large frames"
+        ),
+    ] = None,
+    columns: Annotated[int, typer.Option(help="images in a row", min=1)] = 6,
     out: Annotated[Path | None, typer.Option(help="PNG to write; default: beside the runs")] = None,
     *,
     submissions: Path,
 ) -> None:
-    """Draw blurry | events | every run | sharp for one frame.
+    """Draw blurry | events | every run | sharp for one frame, with dB, and a map of the errors.
+
+    Of a large frame the place is drawn where the runs differ the most.
 
     Example: bash run.sh show chelsea_pan_00024 --run edi --run efnet_mini
     """
@@ -145,10 +248,14 @@ def command(
             raise SubmissionError(f"{submissions}: nothing predicted yet; bash run.sh predict")
         scored = [path for path in runs if (path / "scores.json").exists()]
         folder = (scored or runs)[-1]
-    panels = panels_of(load_record(folder), folder, frame, run or [])
+    shown = read_shown(load_record(folder), folder, frame, run or [])
+    place = choose_crop(shown, crop)
+    panels = panels_of(shown, place)
     path = out or folder.parent / "picture.png"
-    write_png(path, side_by_side(panels, columns))
-    print(f"wrote {path}: {' | '.join(panels)}")
+    write_png(path, draw_sheet(panels, columns))
+    print(f"wrote {path}: {' | '.join(panel.title for panel in panels)}")
+    if place:
+        print(f"drawn is --crop {place} of {shown.sample.frame}; --crop none draws all of it")
 
 
 def main(argv: Sequence[str] | None = None, submissions: Path = SUBMISSIONS) -> int:

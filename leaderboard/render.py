@@ -82,7 +82,9 @@ def sequence_columns(board: Board, runs: int) -> pd.DataFrame:
 
 def _title(board: Board) -> str:
     counts = " or ".join(str(count) for count in sorted(set(board.table["frames"])))
-    return f"{board.challenge} / {board.split}: {counts} frames, profile {board.profile}"
+    of_data = f" (data {board.data})" if board.data else ""
+    place = f"{board.challenge} / {board.split}{of_data}"
+    return f"{place}: {counts} frames, profile {board.profile}"
 
 
 def _numbers(column: pd.Series, style: str, best: bool = False, lowest: bool = False) -> pd.Series:

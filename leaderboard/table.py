@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -15,11 +15,13 @@ REFERENCES = ("blurry", "edi")
 SEQUENCE_PREFIX = "psnr_"
 FIRST = ["run", "psnr", "ssim", "gain_db", "challenge", "split", "frames", "profile"]
 LAST = ["runtime_per_image_s", "device", "parameters", "baseline", "commit", "reference", "created"]
+LAST += ["inputs_sha256"]
 
 
 @dataclass(frozen=True)
 class Board:
-    """All runs of one challenge and split, best first, and the sentences that belong under them.
+    """All runs of one challenge and split that can be compared, best first, and the sentences that
+    belong under them.
 
     Attributes:
         challenge, split: what the table shows.
@@ -29,6 +31,7 @@ class Board:
         extras: the columns beside the profiles, say lpips_alex, sorted; lower is better there.
         warnings: why rows of this table may not be compared.
         notes: runs not scored yet, reference rows that are missing, what the table can decide.
+        data: the folder of the data, where another board shows the same split of other data.
     """
 
     challenge: str
@@ -39,16 +42,18 @@ class Board:
     extras: list[str]
     warnings: list[str]
     notes: list[str]
+    data: str = ""
 
 
 def build_boards(runs: Sequence[Run], profile: str | None = None) -> list[Board]:
-    """Build one board per (challenge, split) that has a run scored under `profile`, sorted.
+    """Build one board per (challenge, split) that has a run scored under `profile`, sorted; several
+    where runs were made from other frames or scored against other sharp images.
 
     Columns: run; psnr [dB] and ssim of `profile` (None: the configured one in scores.json);
     gain_db, the psnr above the row `blurry` of the same sharp images; challenge; split; frames;
     profile; `<other>_psnr` and `<other>_ssim` of the other profiles; what any run has beside the
     profiles (lpips_alex), empty for a run without; `psnr_<sequence>`;
-    runtime_per_image_s; device; parameters; baseline; commit; reference; created.
+    runtime_per_image_s; device; parameters; baseline; commit; reference; created; inputs_sha256.
 
     Raises:
         ConfigError: no run was scored under `profile`.
@@ -59,11 +64,42 @@ def build_boards(runs: Sequence[Run], profile: str | None = None) -> list[Board]
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.challenge, run.split), []).append(run)
-    return [
-        _board(group, profile)
-        for _, group in sorted(groups.items())
-        if any(run.scores and profile in (None, *run.scores.means) for run in group)
-    ]
+    boards = []
+    for _, group in sorted(groups.items()):
+        parts = part_by_data(group)
+        made = [
+            _board(part, profile)
+            for part in parts
+            if any(run.scores and profile in (None, *run.scores.means) for run in part)
+        ]
+        boards += made if len(parts) > 1 else [replace(board, data="") for board in made]
+    return boards
+
+
+def part_by_data(runs: Sequence[Run]) -> list[list[Run]]:
+    """Part runs that cannot be compared: made from other frames, or scored against other images.
+
+    What is not known of a run has nothing against it; such runs join the first part that fits.
+    """
+    parts: list[list[Run]] = []
+    for run in sorted(runs, key=_known, reverse=True):
+        for part in parts:
+            if all(_comparable(run, other) for other in part):
+                part.append(run)
+                break
+        else:
+            parts.append([run])
+    return parts
+
+
+def _known(run: Run) -> tuple[bool, bool]:
+    return run.record.inputs_sha256 is not None, run.scores is not None
+
+
+def _comparable(one: Run, other: Run) -> bool:
+    inputs = one.record.inputs_sha256, other.record.inputs_sha256
+    sharp = [run.scores.sharp_sha256 if run.scores else None for run in (one, other)]
+    return all(None in pair or pair[0] == pair[1] for pair in (inputs, sharp))
 
 
 def one_table(boards: Sequence[Board]) -> pd.DataFrame:
@@ -106,7 +142,14 @@ def _board(runs: list[Run], asked: str | None) -> Board:
     notes = [*_unscored(runs, profile), *_missing_references(scored)]
     notes += [decision_note(len(sequences))] if sequences else []
     place = runs[0].challenge, runs[0].split
-    return Board(*place, profile, table, sequences, extras, warnings, notes)
+    return Board(*place, profile, table, sequences, extras, warnings, notes, _data(runs))
+
+
+def _data(runs: Sequence[Run]) -> str:
+    """Name the data of comparable runs: their folder, and the start of their frames' hash."""
+    roots = [run.record.data_root for run in runs if run.record.data_root]
+    hashes = [run.record.inputs_sha256[:8] for run in runs if run.record.inputs_sha256]
+    return ", frames ".join([*roots[-1:], *hashes[-1:]]) or "not known"
 
 
 def _table(
@@ -116,7 +159,7 @@ def _table(
     floors = {
         scores.sharp_sha256: scores.means[profile]["psnr"]
         for run, scores in scored
-        if _is_reference(run, "blurry")
+        if run.record.baseline == "blurry"
     }
     rows = []
     for run, scores in scored:
@@ -188,13 +231,10 @@ def _unscored(runs: Sequence[Run], profile: str) -> list[str]:
 
 def _missing_references(scored: list[tuple[Run, Scores]]) -> list[str]:
     missing = [
-        name for name in REFERENCES if not any(_is_reference(run, name) for run, _ in scored)
+        name for name in REFERENCES if not any(run.record.baseline == name for run, _ in scored)
     ]
     if not missing:
         return []
     rows = "rows" if len(missing) > 1 else "row"
-    return [f"reference {rows} missing: {', '.join(missing)}; `bash run.sh score` makes them"]
-
-
-def _is_reference(run: Run, baseline: str) -> bool:
-    return run.record.reference and run.record.baseline == baseline
+    names = ", ".join(missing)
+    return [f"reference {rows} missing: {names}; `bash run.sh score --references` makes them"]

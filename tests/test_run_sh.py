@@ -70,7 +70,7 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
         ("data", [LAUNCHER, "challenge.commands.data"]),
         ("train", [LAUNCHER, "baselines.efnet.train"]),
         ("predict", [LAUNCHER, "baselines.predict"]),
-        ("score", [LAUNCHER, "challenge.commands.score"]),
+        ("score", [LAUNCHER, "baselines.references"]),
         ("weights", [LAUNCHER, "challenge.commands.weights"]),
         ("leaderboard", [LAUNCHER, "leaderboard"]),
         ("submit", [LAUNCHER, "challenge.commands.submit"]),
@@ -86,10 +86,16 @@ def test_a_verb_passes_its_arguments_on_from_the_callers_folder(
     assert f"path={kit}\n" in done.stdout
 
 
-def test_score_makes_the_references_first_but_not_for_its_help(kit: Path) -> None:
-    launcher = LAUNCHER.format(kit=kit)
-    assert f"[{launcher}][baselines.references]\n" in call(kit, "score").stdout
-    assert "references" not in call(kit, "score", "--help").stdout
+def test_leaderboard_scores_first_but_not_for_its_help(kit: Path) -> None:
+    python = kit.parent / "active env" / "bin" / "python"
+    called = 'echo "$2" >> called\n'
+    python.write_text(python.read_text().replace('echo "folder=$PWD"\n', called))
+    called_file = kit.parent / "called"
+    assert call(kit, "leaderboard").returncode == 0
+    assert called_file.read_text().split() == ["baselines.references", "leaderboard"]
+    called_file.unlink()
+    assert call(kit, "leaderboard", "--help").returncode == 0
+    assert called_file.read_text().split() == ["leaderboard"]
 
 
 def test_the_suite_runs_whole_or_the_part_that_is_named(kit: Path) -> None:

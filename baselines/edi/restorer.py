@@ -6,9 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.edi.edi import deblur, find_threshold, stairs_of
+from baselines.edi.edi import (
+    best_threshold,
+    deblur,
+    stairs_of,
+    threshold_curve,
+    threshold_doubt,
+)
+from challenge import cli
 from challenge.datasets import Dataset
-from challenge.sample import Sample
+from challenge.findings import shorten
+from challenge.sample import Sample, sequence_of
 
 FRAMES_LOOKED_AT = 8
 
@@ -28,6 +36,14 @@ class Edi:
 
 
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> Edi:
-    """Find the contrast threshold from frames spread evenly over the data set."""
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, FRAMES_LOOKED_AT).round().astype(int))
-    return Edi(find_threshold(dataset.read_inputs(dataset.frames[index]) for index in chosen))
+    """Find the contrast threshold from frames spread evenly over the data set.
+
+    Warns where no threshold explains the blur: a sign that the events are not those of the frames.
+    """
+    places = np.unique(np.linspace(0, len(dataset) - 1, FRAMES_LOOKED_AT).round().astype(int))
+    chosen = [dataset.frames[place] for place in places]
+    curve = threshold_curve(dataset.read_inputs(frame) for frame in chosen)
+    if doubt := threshold_doubt(curve):
+        sequences = ", ".join(shorten(sorted({sequence_of(frame) for frame in chosen}), 4))
+        cli.warn_once(f"EDI on {sequences} ({len(chosen)} frames looked at): {doubt}")
+    return Edi(best_threshold(curve))

@@ -21,6 +21,13 @@ Checkpoint = dict[str, Any]
 `optimiser`. Published checkpoints have `params` alone.
 """
 
+GATE = ".emgc_"
+"""In the names of the weights that the event mask decides about."""
+OTHER_INPUTS = (
+    "weights of GoPro and REBlur (EFNet-GoPro.pth, EFNet-REBlur.pth) expect SCER grids divided by "
+    "their largest magnitude, BGR images and an event mask"
+)
+
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all."""
@@ -59,6 +66,49 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if "conv_01.weight" not in params and "module.conv_01.weight" not in params:
         raise DataError(f"{path}: no EFNet: conv_01.weight is missing")
     return checkpoint
+
+
+def origin_doubt(checkpoint: Checkpoint, path: Path) -> str | None:
+    """Say in a sentence what speaks against restoring HighREV's way with weights; None if nothing.
+
+    Our own checkpoints carry the configuration they were trained with. Published ones carry
+    nothing, and those of GoPro, REBlur and HighREV have the same names and shapes: only whether the
+    event mask's gate was ever trained can be told from the weights, and GoPro's and REBlur's
+    trainings use it while HighREV's does not.
+    """
+    if "config" in checkpoint:
+        return None
+    lead = f"{path.name} holds no record of a training of this kit"
+    named = [word for word in ("GoPro", "REBlur") if word.lower() in path.name.lower()]
+    if gate_was_trained(checkpoint["params"]):
+        sign = "its event-mask gate has been trained, as those of GoPro and REBlur are"
+    elif named:
+        sign = f"its name says {named[0]}"
+    else:
+        return (
+            f"{lead}: taken for weights of the published HighREV training (voxel grids, RGB, no "
+            f"event mask), which weights themselves do not tell; {OTHER_INPUTS}"
+        )
+    return (
+        f"{lead}, and {sign}: {OTHER_INPUTS}; it is given voxel grids, RGB and no mask, as weights "
+        "of HighREV are: expect poor images. Use weights trained on HighREV, or `bash run.sh train`"
+    )
+
+
+def gate_was_trained(params: dict[str, Tensor]) -> bool | None:
+    """Say whether weights were ever trained with an event mask; None if they have no gate.
+
+    Without a mask the convolutions of the gate take no part, and stay as they were made: within
+    1 / sqrt(inputs), where torch draws the first weights of a convolution. Training soon moves some
+    of them out of it; weight decay alone moves them inwards.
+    """
+    gates = [value for key, value in params.items() if GATE in key and value.dim() == 4]
+    if not gates:
+        return None
+    drawn_within = [1.01 * value[0].numel() ** -0.5 for value in gates]  # 1.01: saved in bfloat16
+    return any(
+        float(value.abs().max()) > limit for value, limit in zip(gates, drawn_within, strict=True)
+    )
 
 
 def _first_line(error: Exception) -> str:

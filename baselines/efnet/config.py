@@ -95,7 +95,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
             f"train.precision={config.train.precision}: expected {' or '.join(PRECISIONS)}"
         )
     least = {
-        "data.bins": 2,
+        "data.bins": 1,
         "data.workers": 0,
         "train.crop": 0,
         "network.wf": 1,

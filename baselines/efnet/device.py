@@ -37,13 +37,17 @@ def device_name(device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:
-    """Make the context in which the network is called: bfloat16 autocast, or nothing for float32.
+    """Make the context in which the network is called: bfloat16 autocast, or nothing."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device, precision))
+
+
+def uses_bfloat16(device: torch.device, precision: str) -> bool:
+    """Say whether a network computes in bfloat16 there, rather than in float32.
 
     "auto" is bfloat16 where the device computes in it; a processor that has to imitate it is faster
     in float32.
     """
-    enabled = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    return precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
 
 
 def has_bfloat16(device: torch.device, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

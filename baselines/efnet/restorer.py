@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from baselines.efnet.checkpoint import load_checkpoint, network_of
+from baselines.efnet.checkpoint import load_checkpoint, network_of, origin_doubt
 from baselines.efnet.device import autocast, choose_device, device_name
 from baselines.efnet.inputs import grid_of, inputs_of, to_device
+from baselines.efnet.memory import out_of_memory_is, require_memory
 from baselines.efnet.model import EFNet
+from challenge import cli
 from challenge.datasets import Dataset
-from challenge.errors import ChallengeError, ConfigError
+from challenge.errors import ConfigError
 from challenge.images import to_uint8
 from challenge.sample import Sample
 
@@ -25,33 +27,49 @@ class EfnetRestorer:
     ) -> None:
         self.network = network.to(device).eval()
         self.torch_device, self.precision, self.with_mask = device, precision, with_mask
-        self.device = device_name(device)
+        self.device, self.bins = device_name(device), network.ev_chn
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
         self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters"
 
     def __call__(self, sample: Sample) -> np.ndarray:
-        grid = grid_of(sample, self.network.ev_chn)
+        grid = grid_of(sample, self.bins)
         batch = to_device(inputs_of(sample.blurry, grid, None, self.with_mask), self.torch_device)
-        try:
-            with torch.inference_mode(), autocast(self.torch_device, self.precision):
-                restored = self.network(batch.blurry, batch.voxel, batch.mask)[-1]
-        except torch.OutOfMemoryError as error:
-            height, width = sample.blurry.shape[:2]
-            raise ChallengeError(
-                f"{sample.frame}: {self.device} has too little memory for a whole frame of "
-                f"{width}x{height}; use --device cpu or a network of smaller width"
-            ) from error
+        height, width = sample.blurry.shape[:2]
+        full = (
+            f"{sample.frame}: {self.device} has too little memory for a whole frame of "
+            f"{width}x{height} (width x height); use another --device, a network of smaller width, "
+            "smaller frames, or --baseline edi"
+        )
+        with (
+            out_of_memory_is(full),
+            torch.inference_mode(),
+            autocast(self.torch_device, self.precision),
+        ):
+            restored = self.network(batch.blurry, batch.voxel, batch.mask)[-1]
         return to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+
+    def require_memory(self, dataset: Dataset, what: str) -> None:
+        """Refuse frames that memory cannot hold (see `baselines.efnet.memory`).
+
+        Args:
+            dataset: whose first frame stands for all.
+            what: would restore them, for the message.
+        """
+        height, width = dataset.read_blurry(dataset.frames[0]).shape[:2]
+        wf = self.network.conv_01.out_channels
+        require_memory(wf, height, width, self.torch_device, self.precision, what)
 
 
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestorer:
     """Load a checkpoint.
 
-    Published ones run in float32 without an event mask, ours as they were trained.
+    Ours run as they were trained. Published ones run as those of HighREV, in float32 without an
+    event mask; a warning says so, and what speaks against it.
 
     Raises:
         ConfigError: no checkpoint given, or no such device.
         DataError: the checkpoint cannot be used.
+        ChallengeError: memory cannot hold a whole frame.
     """
     if checkpoint is None:
         raise ConfigError(
@@ -59,9 +77,13 @@ def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestore
         )
     loaded = load_checkpoint(checkpoint)
     config = loaded.get("config", {})
-    return EfnetRestorer(
+    if doubt := origin_doubt(loaded, checkpoint):
+        cli.warn_once(doubt)
+    restorer = EfnetRestorer(
         network_of(loaded, checkpoint),
         choose_device(device),
         precision=config.get("train", {}).get("precision", "float32"),
         with_mask=config.get("data", {}).get("event_mask", False),
     )
+    restorer.require_memory(dataset, "predict")
+    return restorer

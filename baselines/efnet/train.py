@@ -23,11 +23,12 @@ from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_check
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
+from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.trainer import Training, train
 from baselines.efnet.training_log import read_log
 from baselines.efnet.validation import blurry_scores, validate
 from challenge import REPOSITORY, cli
-from challenge.datasets import Dataset, DataSource
+from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path, write_text
@@ -95,6 +96,10 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
         weights = kit_path(config.train.weights)
         load_weights(training.network, load_checkpoint(weights)["params"], weights)
     Crops(frames, config.data, config.train)[0]  # what cannot be cut is refused before work starts
+    if doubt := stored_grid_doubt(DataSource.of_config(dataclasses.asdict(config.data))):
+        cli.warn_once(doubt)
+    if valid is not None:
+        training.restorer().require_memory(valid, "validation")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yml", OmegaConf.to_yaml(OmegaConf.structured(config)))
     introduce(training, len(frames), valid)
@@ -153,8 +158,10 @@ def command(
     config = read_config(path, words)
     for stop in (signal.SIGINT, signal.SIGTERM):  # schedulers send SIGTERM
         signal.signal(stop, signal.default_int_handler)
+    full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
     try:
-        folder = start(config, resume, runs)
+        with out_of_memory_is(full):
+            folder = start(config, resume, runs)
     except KeyboardInterrupt:
         again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
         print(f"\nstopped; go on with: {again}", file=sys.stderr)

@@ -35,6 +35,8 @@ from challenge.submission.pixels import SAMPLE, PixelCheck
 from challenge.submission.write import zip_size
 
 FINE, ERRORS, USAGE = 0, 1, 2
+ABOUT_DATA = ("data", "split", "inputs")
+"""Kinds of findings about the data that a candidate is compared with."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def examine(path: Path, options: Options, pixels: bool) -> Report:
         if candidate.unreadable:
             return Report(candidate, (candidate.unreadable,), ("its contents",))
         looked = PixelCheck(candidate.images, candidate.expected) if pixels else None
-        findings = [each for each in candidate.findings if each.kind == "data"]
+        findings = [each for each in candidate.findings if each.kind in ABOUT_DATA]
         findings += check_candidate(candidate, _progress, looked.look if looked else None)
         findings += [_later(each) for each in _before_packing(candidate)]
         findings += looked.findings() if looked else []

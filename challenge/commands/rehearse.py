@@ -24,8 +24,8 @@ from challenge.errors import ConfigError, SubmissionError
 from challenge.files import list_pngs, scratch_folder, write_text, write_whole
 from challenge.findings import Finding
 from challenge.hosting import platforms
-from challenge.hosting.isolated import make_isolated_python
-from challenge.hosting.packed import hosting_of, scoring_program
+from challenge.hosting.isolated import scoring_python
+from challenge.hosting.packed import hosting_of, lpips_nets, scoring_program
 from challenge.hosting.platforms import PAGE_FILE, PLATFORMS, Outcome
 from challenge.rules import Rules
 from challenge.rules.hosting import Hosting, Phase
@@ -49,6 +49,7 @@ class Rehearsal:
     sharp: Path
     rules: Rules
     expected: Expected
+    split: str = "val"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,7 +86,7 @@ def rehearse(
         refused = platforms.zip_findings(candidate, plan.expected)
     folder = out or zipped.with_name(zipped.stem + ".rehearsal")
     with scratch_folder(Path(tempfile.gettempdir()), "rehearsal") as scratch:
-        python = make_isolated_python(scratch / "python")
+        python = scoring_python(bool(lpips_nets(hosting_of(plan.rules))), scratch / "python")
         outcomes = [run_once(plan, refused, name, scratch / name, python, folder) for name in names]
     return int(any(outcome.code for outcome in outcomes))
 
@@ -104,7 +105,8 @@ def run_once(
     if refused:
         outcome = platforms.refuse(refused, hosting.title, output)
     else:
-        platforms.lay_out(run, scoring_program(plan.rules), plan.sharp)
+        program = scoring_program(plan.rules, _shows_images(hosting, plan.split))
+        platforms.lay_out(run, program, plan.sharp)
         outcome = _unpack_and_run(plan, name, run, python, hosting)
         if outcome.row is None and shutil.disk_usage(run).free < FULL:
             raise OSError(errno.ENOSPC, "", tempfile.gettempdir())  # the zip is not to blame
@@ -155,7 +157,12 @@ def plan_rehearsal(candidate: Candidate) -> Rehearsal:
     if expected.names is None:  # no input frames here: the sharp ones have the same names
         names = frozenset(path.name for path in targets)
         expected = dataclasses.replace(expected, names=names, source=str(sharp))
-    return Rehearsal(candidate.path, sharp, _hosted(candidate.rules, split), expected)
+    return Rehearsal(candidate.path, sharp, _hosted(candidate.rules, split), expected, split)
+
+
+def _shows_images(hosting: Hosting, split: str) -> bool:
+    """Whether the first phase of a split publishes the scores of each image."""
+    return next((phase.shows_images for phase in hosting.phases if phase.split == split), True)
 
 
 def _hosted(rules: Rules, split: str) -> Rules:

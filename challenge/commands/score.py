@@ -1,15 +1,15 @@
 """Compare predictions with the sharp images: the server's figures at home.
 
-python challenge/score_predictions.py           the latest run, and the references beside it
-python challenge/score_predictions.py FOLDER    one folder of PNGs, whatever made them
+bash run.sh score           the latest run, and the references beside it
+bash run.sh score FOLDER    one folder of PNGs, whatever made them
+bash run.sh score ZIP       what was packed, or came from somebody else
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,71 +18,33 @@ from rich.console import Console
 
 from challenge import cli
 from challenge.commands.options import Data, Split
-from challenge.datasets.layout import sharp_folder
 from challenge.errors import ChallengeError, ConfigError, DataError, SubmissionError
-from challenge.files import kit_path
-from challenge.metrics.profiles import PROFILES, Profile, find_profile
-from challenge.runs import RUN_FILE, SUBMISSIONS, RunRecord, find_runs, load_record
-from challenge.scoring.extra import Extra, LpipsChoice, lpips_extras, why_empty
-from challenge.scoring.results import SCORES_FILE, NotKept, Scores, usable_scores
-from challenge.scoring.score import (
-    TABLE_FILE,
-    current_scores,
-    score_folder,
-)
+from challenge.metrics.profiles import PROFILES
+from challenge.runs import SUBMISSIONS, find_runs, load_record
+from challenge.scoring.extra import LpipsChoice, lpips_extras, why_empty
+from challenge.scoring.references import score_references
+from challenge.scoring.results import SCORES_FILE, NotKept, Scores
+from challenge.scoring.score import TABLE_FILE
 from challenge.scoring.score_table import print_scores
-from challenge.submission.candidate import rules_of
-
-CACHES = ".cache"
-"""Folder in `submissions` with the values of each pair that was scored."""
-WITHHELD = (
-    "the sharp images of a test split are withheld: upload the zip "
-    "(python challenge/make_submission.py)"
-)
+from challenge.scoring.target import WITHHELD, Choice, Predict, Target, find_target, sharp_of
+from challenge.scoring.zipped import open_target
 
 
-@dataclass(frozen=True)
-class Target:
-    """One folder to be scored, and against what."""
-
-    folder: Path
-    record: RunRecord
-    sharp: Path
-    profile: str
-    profiles: Mapping[str, Profile]
-    extras: Sequence[Extra] = ()
-
-    def current(self) -> Scores | None:
-        """Return the kept scores, if they are of the images that lie there now, and hold every
-        figure.
-        """
-        kept = current_scores(self.folder, self.sharp, self.profiles)
-        wanted = {extra.column for extra in self.extras}
-        return kept if kept is not None and wanted <= kept.extra.keys() else None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the command line says about every folder; None: as the run's record says."""
-
-    submissions: Path
-    sharp: Path | None = None
-    data: Path | None = None
-    split: str | None = None
-    profile: str | None = None
-    workers: int | None = None
-    extras: Sequence[Extra] = ()
-    no_lpips: str = ""  # why LPIPS is not among them
-
-
-def main(argv: Sequence[str] | None = None, submissions: Path = SUBMISSIONS) -> int:
-    """Score, print, write; return the exit code."""
-    return cli.run(score, argv, "bash run.sh score", submissions=submissions)
+def main(
+    argv: Sequence[str] | None = None,
+    submissions: Path = SUBMISSIONS,
+    predict: Predict | None = None,
+) -> int:
+    """Score, print, write; return the exit code. `predict` makes reference rows."""
+    return cli.run(score, argv, "bash run.sh score", submissions=submissions, predict=predict)
 
 
 def score(
     folder: Annotated[
-        Path | None, typer.Argument(help="PNGs named as the frames. [default: the latest run]")
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER_OR_ZIP", help="PNGs named as the frames. [default: the latest run]"
+        ),
     ] = None,
     sharp: Annotated[
         Path | None, typer.Option(help="The sharp images. [default: those of ROOT and SPLIT]")
@@ -103,13 +65,18 @@ def score(
         LpipsChoice,
         typer.Option(help="auto: alex, where `bash run.sh weights` has been called. vgg is slow."),
     ] = LpipsChoice.auto,
+    references: Annotated[
+        bool | None,
+        typer.Option(help="Make the rows `blurry` and `edi`. [default: where that is cheap]"),
+    ] = None,
     *,
     submissions: Path = SUBMISSIONS,
+    predict: Predict | None = None,
 ) -> None:
     """Score predictions against the sharp images, under every metric profile.
 
-    Where the figures cannot be kept (a disk that is full or read-only), they are printed, and the
-    exit code is 1.
+    Of a zip the figures are printed, and nothing is kept. Where they cannot be kept (a disk that is
+    full or read-only), they are printed, and the exit code is 1.
 
     Example: bash run.sh score submissions/highrev/val/efnet_highrev_raw --profile ntire_y
     """
@@ -117,90 +84,82 @@ def score(
         raise ConfigError("--sharp names the sharp images, --data where to look for them: give one")
     if every and folder is not None:
         raise ConfigError(f"--all scores every run: leave {folder} or --all out")
-    extras = lpips_extras(lpips)
-    choice = Choice(submissions, sharp, data, split, profile, workers, extras, why_empty(lpips))
+    extras, no_lpips = lpips_extras(lpips), why_empty(lpips)
+    choice = Choice(
+        submissions, sharp, data, split, profile, workers, extras, no_lpips, references, predict
+    )
     console = Console(highlight=False)
     if every:
         _score_all(choice, console)
-        return
-    target = _target(folder, choice) if folder else _latest(choice)
+    elif folder and folder.is_file():
+        _score_zip(folder, choice, console)
+    else:
+        _score_run(folder, choice, console)
+
+
+def _score_run(folder: Path | None, choice: Choice, console: Console) -> None:
+    target = find_target(folder, choice) if folder else _latest(choice)
     scores, not_kept = _figures(target, choice)
-    reference = _score_references(target, choice)
+    reference = score_references(target, choice)
     print_scores(scores, reference, console, target.profiles, choice.no_lpips)
     if not_kept:
         raise not_kept
-    print(f"wrote {target.folder / SCORES_FILE}")
-    print(f"wrote {target.folder / TABLE_FILE}")
-    if target.record.reference:
-        print("next: bash run.sh leaderboard")
-    else:
-        named = f" {folder}" if folder else ""
-        print(f"next: python challenge/make_submission.py{named}, bash run.sh leaderboard")
-
-
-def _score(target: Target, choice: Choice) -> Scores:
-    return score_folder(
-        target.folder,
-        target.sharp,
-        target.record,
-        target.profile,
-        choice.workers,
-        profiles=target.profiles,
-        caches=choice.submissions / CACHES,
-        extras=target.extras,
-    )
+    _say_written(target)
+    named = f" {folder}" if folder else ""
+    send = "" if target.record.reference else f"python challenge/make_submission.py{named}, "
+    print(f"next: {send}bash run.sh leaderboard")
 
 
 def _figures(target: Target, choice: Choice) -> tuple[Scores, NotKept | None]:
     """Score; figures that cannot be written down are still worth showing."""
     try:
-        return _score(target, choice), None
+        return target.score(choice), None
     except NotKept as error:
         return error.scores, error
 
 
-def _score_references(target: Target, choice: Choice) -> Scores | None:
-    """Score the reference rows beside a run where they are out of date; return those of `blurry`.
+def _say_written(target: Target) -> None:
+    print(f"wrote {target.folder / SCORES_FILE}")
+    print(f"wrote {target.folder / TABLE_FILE}")
 
-    A reference that cannot be scored is a warning: the run itself is scored already.
-    """
-    for path in sorted(target.folder.resolve().parent.glob(f"*/{RUN_FILE}")):
-        folder = path.parent
-        if folder.name.startswith(".") or folder == target.folder.resolve():
-            continue
-        try:
-            record = load_record(folder)
-            beside = dataclasses.replace(target, folder=folder, record=record)
-            if record.reference and beside.current() is None:
-                _score(beside, choice)
-        except ChallengeError as error:
-            print(f"warning: reference {folder.name} not scored: {error}", file=sys.stderr)
-    blurry = target.folder.resolve().parent / "blurry"
-    return None if blurry == target.folder.resolve() else usable_scores(blurry)
+
+def _score_zip(path: Path, choice: Choice, console: Console) -> None:
+    """Score what a zip holds; its figures are printed, and kept nowhere."""
+    with open_target(path, choice) as target:
+        scores = target.score(choice)
+        reference = score_references(dataclasses.replace(target, folder=path), choice)
+        print_scores(scores, reference, console, target.profiles, choice.no_lpips)
+    print(f"of a zip nothing is kept; next: bash run.sh rehearse {path}")
 
 
 def _score_all(choice: Choice, console: Console) -> None:
-    """Score every run that has sharp images and no current scores; report failures at the end."""
-    runs = [run for run in find_runs(choice.submissions) if _wanted(run, choice)]
+    """Score every run that has sharp images and no current scores, and the references beside them;
+    report failures at the end.
+    """
+    runs = _wanted_runs(choice)
     if not runs:
         raise _nothing_to_score(choice)
+    references: dict[tuple[Path, str | None], Scores | None] = {}
     problems, current = [], 0
     for folder in runs:
         try:
-            target = _target(folder, choice)
-            if target.current():
-                current += 1
-                continue
-            scores, not_kept = _figures(target, choice)
+            target = find_target(folder, choice)
+            kept = target.current()
+            scores, not_kept = (kept, None) if kept else _figures(target, choice)
         except ChallengeError as error:
             problems.append(str(error).replace("\n", "\n  "))
             continue
-        blurry = usable_scores(folder.parent / "blurry")
-        print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
+        beside = folder.parent, target.record.inputs_sha256
+        if beside not in references:
+            references[beside] = score_references(target, choice)
+        current += kept is not None
+        if kept is None:
+            blurry = references[beside]
+            print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
         if not_kept:
             problems.append(str(not_kept))
-        else:
-            print(f"wrote {folder / SCORES_FILE}, {folder / TABLE_FILE}")
+        elif kept is None:
+            _say_written(target)
     if current:
         print(f"{current} of {len(runs)} runs had current scores already")
     if problems:
@@ -210,10 +169,16 @@ def _score_all(choice: Choice, console: Console) -> None:
 
 def _latest(choice: Choice) -> Target:
     """Return the newest run, references aside, whose sharp images are on disk."""
-    runs = [run for run in find_runs(choice.submissions, references=False) if _wanted(run, choice)]
+    runs = _wanted_runs(choice)
     if not runs:
         raise _nothing_to_score(choice)
-    return _target(runs[-1], choice)
+    return find_target(runs[-1], choice)
+
+
+def _wanted_runs(choice: Choice) -> list[Path]:
+    """Find the runs, references aside, of the split asked for that have sharp images on disk."""
+    runs = find_runs(choice.submissions, references=False)
+    return [run for run in runs if _wanted(run, choice)]
 
 
 def _wanted(folder: Path, choice: Choice) -> bool:
@@ -221,7 +186,7 @@ def _wanted(folder: Path, choice: Choice) -> bool:
     record = load_record(folder)
     if choice.split is not None and record.split != choice.split:
         return False
-    sharp = _sharp(record, choice)
+    sharp = sharp_of(record, choice)
     return sharp is not None and sharp.is_dir()
 
 
@@ -233,48 +198,13 @@ def _nothing_to_score(choice: Choice) -> ChallengeError:
         )
     asked = f" of the split {choice.split}" if choice.split else ""
     looked = [
-        _sharp(load_record(run), choice) or "nowhere: run.json has no data root" for run in runs
+        sharp_of(load_record(run), choice) or "nowhere: nothing names its data" for run in runs
     ]
     return DataError(
         f"{choice.submissions}: no run{asked} has sharp images on disk; {WITHHELD}, "
         "or give --sharp DIR",
         [f"{run}: looked for {where}" for run, where in zip(runs, looked, strict=True)][-5:],
     )
-
-
-def _target(folder: Path, choice: Choice) -> Target:
-    """Return everything about one folder that is known before its images are read."""
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
-        hint = "; a zip is scored by its folder" if folder.suffix == ".zip" else ""
-        raise DataError(f"{folder}: expected a folder of predictions, found {found}{hint}")
-    has_record = (folder / RUN_FILE).exists()
-    record = load_record(folder) if has_record else RunRecord(folder.resolve().name)
-    record = dataclasses.replace(record, split=choice.split or record.split)
-    sharp = _sharp(record, choice)
-    if sharp is None:
-        raise ConfigError(
-            f"{folder}: no {RUN_FILE} says what it was made from; "
-            "give --sharp DIR, or --data ROOT --split val"
-        )
-    if not sharp.is_dir():
-        fix = "give the right --sharp DIR, or --data ROOT --split SPLIT"
-        if record.split == "test" and choice.sharp is None:
-            fix = f"{WITHHELD}, or give --sharp DIR"
-        raise DataError(f"{sharp}: no such folder; {fix}")
-    rules = rules_of(None, record, folder)
-    profile = choice.profile or rules.profile
-    find_profile(profile, rules.all_profiles)
-    return Target(folder, record, sharp, profile, rules.all_profiles, choice.extras)
-
-
-def _sharp(record: RunRecord, choice: Choice) -> Path | None:
-    """Say where the sharp images should be; None if nothing says so."""
-    if choice.sharp is not None:
-        return choice.sharp
-    root = choice.data or (kit_path(record.data_root) if record.data_root else None)
-    split = choice.split or record.split
-    return sharp_folder(root, split) if root and split else None
 
 
 if __name__ == "__main__":

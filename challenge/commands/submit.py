@@ -21,10 +21,11 @@ from tqdm import tqdm
 
 from challenge import cli
 from challenge.commands.options import Data, RulesFile, Split
-from challenge.datasets.layout import sharp_folder
+from challenge.datasets.layout import blurry_folder, sharp_folder
 from challenge.errors import ConfigError, SubmissionError
+from challenge.files import kit_path, list_pngs
 from challenge.findings import Finding, listing
-from challenge.runs import SUBMISSIONS, RunRecord, find_runs
+from challenge.runs import SUBMISSIONS, RunRecord, find_runs, load_record, run_folders
 from challenge.scoring.score import current_scores
 from challenge.submission import Entry, Readme, Written, check_submission, write_submission
 from challenge.submission.candidate import (
@@ -76,6 +77,9 @@ def make_submission(
     extra_data: Annotated[
         bool, typer.Option("--extra-data", help="Trained on more than the challenge's own data.")
     ] = False,
+    llm: Annotated[
+        bool, typer.Option("--llm", help="Uses a large language model; newer readmes ask.")
+    ] = False,
     runtime: Annotated[
         float | None, typer.Option(help="Seconds per image. [default: from run.json]")
     ] = None,
@@ -89,7 +93,7 @@ def make_submission(
 
     Example: python challenge/make_submission.py submissions/highrev/test/efnet_highrev_raw
     """
-    folders = [folder] if folder else latest_run(submissions)
+    folders = [folder] if folder else _latest_run(submissions)
     if out and len(folders) > 1:
         found = ", ".join(map(str, folders))
         raise ConfigError(
@@ -98,6 +102,7 @@ def make_submission(
     given = {
         "description": description,
         "extra_data": extra_data or None,
+        "llm": llm or None,
         "runtime_per_image_s": runtime,
         "device": device or None,
     }
@@ -120,6 +125,14 @@ def make_submission(
     )
 
 
+def _latest_run(submissions: Path) -> list[Path]:
+    """Find the newest run's folders, and say which are not there."""
+    folders = latest_run(submissions)
+    for note in splits_left_out(folders):
+        print(f"note: {note}", file=sys.stderr)
+    return folders
+
+
 def latest_run(submissions: Path) -> list[Path]:
     """Find the newest run's folder in every split but train; reference rows are never submitted.
 
@@ -137,6 +150,28 @@ def latest_run(submissions: Path) -> list[Path]:
         run for run in runs if (run.name, run.parents[1]) == (newest.name, newest.parents[1])
     ]
     return sorted(siblings, key=lambda run: run.parent.name, reverse=True)
+
+
+def splits_left_out(folders: Sequence[Path]) -> list[str]:
+    """Say which of val and test the latest run has no predictions of, though its data have frames;
+    and how they come.
+    """
+    newest = load_record(folders[-1])
+    notes = []
+    for split in PHASES:
+        root = kit_path(newest.data_root) if newest.data_root else None
+        if root is None or not list_pngs(blurry_folder(root, split)):
+            continue
+        place = folders[-1].parents[1] / split / folders[-1].name
+        if place in folders:
+            continue
+        packed = " and ".join(folder.parent.name for folder in folders)
+        is_row = place in run_folders(place.parent, "*")
+        found = "is a reference row" if is_row else "is not there"
+        ours = f"bash run.sh predict --split {split}"
+        fix = ours if newest.baseline else "put its PNGs there"
+        notes.append(f"only {packed} is packed: {place} {found}; {fix}")
+    return notes
 
 
 def plan_zips(
@@ -182,7 +217,10 @@ def _plan(
         )
     with open_candidate(folder, options) as candidate:
         if candidate.record.reference:
-            raise SubmissionError(f"{folder}: a reference row to compare with, not a run to submit")
+            raise SubmissionError(
+                f"{folder}: a reference row to compare with, not a run to submit; to send it, make "
+                f"it yours: bash run.sh predict --baseline {candidate.record.baseline}"
+            )
         for note in candidate.notes:
             print(f"note: {folder}: {note}", file=sys.stderr)
         bar = partial(_progress, folder.name)

@@ -21,8 +21,11 @@ import numpy as np
 from challenge.datasets.frames import Frames, list_npzs, refuse
 from challenge.datasets.layout import event_folder
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor
+from challenge.events import Events, check_on_sensor, polarity_problems
 from challenge.sample import Sample
+
+FARTHEST = np.iinfo(np.int32)
+"""Coordinates are kept in 32 bits."""
 
 
 class HighRevRaw(Frames):
@@ -73,8 +76,8 @@ def read_slice(path: Path) -> Events:
     """Read one npz of events, mending what the format gets wrong (see the module's docstring).
 
     Raises:
-        DataError: not an npz, cut off, a key is missing, lengths differ, or a value is not a finite
-            number.
+        DataError: not an npz, cut off, a key is missing, lengths differ, a value is not a finite
+            number, or a polarity is none.
     """
     try:
         with np.load(path) as archive:
@@ -91,6 +94,12 @@ def read_slice(path: Path) -> Events:
     for key, values in columns.items():
         if values.dtype.kind not in "iufb" or not np.isfinite(values).all():
             raise DataError(f"{path}: {key}: expected finite numbers, found {values.dtype}")
+    for key in ("x", "y"):
+        low, high = columns[key].min(initial=0), columns[key].max(initial=0)
+        if low < FARTHEST.min or high > FARTHEST.max:  # else it comes round to the sensor
+            raise DataError(f"{path}: {key}: expected pixels, found {low} to {high}")
+    for problem in polarity_problems(columns["polarity"]):
+        raise DataError(f"{path}: {problem}; write it as one of these")
     return Events(
         x=columns["y"].astype(np.int32),
         y=columns["x"].astype(np.int32),

@@ -25,6 +25,11 @@ class HighRevVoxel(Frames):
         super().__init__(root, split)
         self.bins = bins
         self.grid_folder = grid_folder(voxel_root, split)
+        if not self.grid_folder.is_dir():
+            raise DataError(
+                f"{self.grid_folder}: no such folder; expected {{train,val}}/voxel/FRAME.npz in "
+                f"data.voxel_root={voxel_root}; for raw events use data.format=highrev_raw"
+            )
         stored = {path.stem for path in list_npzs(self.grid_folder)}
         missing = [f"{frame}.npz is missing" for frame in self.frames if frame not in stored]
         refuse(missing, f"{self.grid_folder}: frames without a voxel grid")

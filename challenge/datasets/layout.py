@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SPLITS = ("train", "val", "test")
+from challenge.files import images_sha256, list_pngs
+
 DESCRIPTION = """\
 {train,val,test}/
     blur/SEQ_%05d.png          the blurry input
@@ -24,6 +25,16 @@ EXPECTED = "expected {train,val,test}/{blur,event}/ (and sharp/ where it is know
 def blurry_folder(root: Path, split: str) -> Path:
     """Name the folder where the input frames of a split are, or would be."""
     return root / split / "blur"
+
+
+def inputs_sha256(root: Path, split: str) -> str | None:
+    """Return one hash over the names and contents of a split's input frames; None without any.
+
+    Raises:
+        DataError: a frame cannot be read.
+    """
+    folder = blurry_folder(root, split)
+    return images_sha256(folder) if list_pngs(folder) else None
 
 
 def sharp_folder(root: Path, split: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 
 from challenge.datasets.highrev import HighRevRaw
 from challenge.datasets.highrev_voxel import HighRevVoxel
-from challenge.errors import ConfigError
+from challenge.datasets.layout import blurry_folder, event_folder, grid_folder
+from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path
 from challenge.runs import RunRecord
 from challenge.sample import Sample
@@ -89,6 +91,31 @@ class DataSource:
             "voxel_root": str(self.voxel_root.resolve()) if self.voxel_root else None,
             "bins": self.bins,
         }
+
+    def of_split(self, split: str) -> DataSource:
+        """Take the raw events of a split for which no voxel grids are stored, if they are there.
+
+        The organisers hand out grids of train and val alone.
+
+        Raises:
+            DataError: neither grids nor raw events of the split; says where each would be.
+        """
+        if self.format != "highrev_voxel" or self.voxel_root is None:
+            return self
+        grids, events = grid_folder(self.voxel_root, split), event_folder(self.root, split)
+        if grids.is_dir() or not blurry_folder(self.root, split).is_dir():
+            return self
+        if events.is_dir():
+            return dataclasses.replace(self, format="highrev_raw", voxel_root=None)
+        raise DataError(
+            f"{split}: its events are nowhere",
+            [
+                f"{grids}: not there; the organisers' {split} voxels belong there, FRAME.npz with "
+                f"(H, W, {self.bins})",
+                f"{events}: not there; raw events belong there, or give the folder that has them: "
+                f"bash run.sh predict --data ROOT --split {split}",
+            ],
+        )
 
     def open(self, split: str) -> Dataset:
         """Open one split ("train", "val", "test").

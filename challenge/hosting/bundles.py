@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +14,17 @@ from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, DataError
 from challenge.files import list_pngs, scratch_folder
 from challenge.findings import shorten
+from challenge.hosting.lint import structure_findings
 from challenge.hosting.logo import draw_logo
 from challenge.hosting.packed import hosting_of, scoring_program, write_zip
-from challenge.hosting.texts import SplitFacts, pages, starting_kit
+from challenge.hosting.texts import SplitFacts, page_files, pages, starting_kit
 from challenge.rules import Rules
-from challenge.rules.hosting import Hosting, Phase
+from challenge.rules.hosting import TITLES, Hosting, Phase
 from challenge.submission.png import inspect_png
 
-PROGRAM, KIT, LOGO = "scoring_program.zip", "starting_kit.zip", "logo.png"
+KIT, LOGO = "starting_kit.zip", "logo.png"
+PROGRAMS = {True: "scoring_program.zip", False: "scoring_program_means.zip"}
+"""Whether the page shows the scores of each image -> the zip of the program that writes it so."""
 BOARD = "Results"
 
 
@@ -32,21 +36,24 @@ def build_bundle(rules: Rules, data: Path, platform: str, path: Path) -> None:
         platform: a key of CONFIGURATIONS.
 
     Raises:
-        ConfigError: the rules say nothing about hosting, or what no platform could use.
+        ConfigError: the rules say nothing about hosting, or what the platform could not use.
         DataError: sharp images are missing, or are not what the rules say (all of them).
     """
     hosting = hosting_of(rules)
+    configuration = CONFIGURATIONS[platform](hosting)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    found = structure_findings(configuration, now)
+    if errors := [str(finding) for finding in found if finding.level == "error"]:
+        raise ConfigError(f"rules {rules.name}: {platform} would not take this", errors)
     references = {phase.split: find_references(data, phase.split) for phase in hosting.phases}
     facts = {split: _facts(files) for split, files in references.items()}
     if problems := reference_problems(rules, data, facts):
         raise DataError(f"{data}: the reference data does not fit the rules", problems)
-    configuration = CONFIGURATIONS[platform](hosting)
     text = yaml.safe_dump(configuration, sort_keys=False, allow_unicode=False, width=1000)
     with scratch_folder(path.parent, path.name) as scratch:  # inner zips are as large as the bundle
-        inner: dict[str, Mapping[str, bytes | Path]] = {
-            PROGRAM: scoring_program(rules),
-            KIT: starting_kit(rules, hosting, facts),
-        }
+        inner: dict[str, Mapping[str, bytes | Path]] = {KIT: starting_kit(rules, hosting, facts)}
+        for images in dict.fromkeys(phase.shows_images for phase in hosting.phases):
+            inner[PROGRAMS[images]] = scoring_program(rules, images)
         for split, files in references.items():
             inner[reference_name(split)] = {file.name: file for file in files}
         for name, files_of_zip in inner.items():
@@ -118,7 +125,7 @@ def codalab_configuration(hosting: Hosting) -> dict[str, Any]:
             "execution_time_limit": hosting.execution_time_limit_s,
             "force_best_submission_to_leaderboard": best,
             "is_scoring_only": True,
-            "scoring_program": PROGRAM,
+            "scoring_program": PROGRAMS[phase.shows_images],
             "reference_data": reference_name(phase.split),
             "starting_kit": KIT,
         }
@@ -142,7 +149,7 @@ def codalab_configuration(hosting: Hosting) -> dict[str, Any]:
         "competition_docker_image": hosting.image,
         "enable_detailed_results": True,
         "end_date": hosting.phases[-1].end,
-        "html": {name: f"{name}.html" for name in ("overview", "evaluation", "terms", "data")},
+        "html": page_files(hosting),
         "phases": phases,
         "leaderboard": {
             "leaderboards": {BOARD: {"label": BOARD, "rank": 1}},
@@ -154,6 +161,8 @@ def codalab_configuration(hosting: Hosting) -> dict[str, Any]:
 def codabench_configuration(hosting: Hosting) -> dict[str, Any]:
     """Return `competition.yaml` of Codabench, version 2."""
     contact = {"contact_email": hosting.contact} if hosting.contact else {}
+    files = page_files(hosting)
+    titles = ("overview", "evaluation", "data", *(page.title for page in hosting.pages))
     return {
         "version": 2,
         "title": hosting.title,
@@ -165,15 +174,15 @@ def codabench_configuration(hosting: Hosting) -> dict[str, Any]:
         **contact,
         "terms": "terms.html",
         "pages": [
-            {"title": title, "file": f"{title.lower()}.html"}
-            for title in ("Overview", "Evaluation", "Data")
+            {"title": title.capitalize() if title in TITLES else title, "file": files[title]}
+            for title in titles
         ],
         "tasks": [
             {
                 "index": index,
                 "name": f"{hosting.title}: {phase.name}"[:256],
                 "description": phase.description,
-                "scoring_program": PROGRAM,
+                "scoring_program": PROGRAMS[phase.shows_images],
                 "reference_data": reference_name(phase.split),
             }
             for index, phase in enumerate(hosting.phases)

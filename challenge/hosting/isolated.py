@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import venv
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from challenge.errors import ConfigError
 PACKAGES = ("numpy", "PIL")
 LIBRARIES = {"numpy": "numpy.libs", "PIL": "pillow.libs"}
 """Folders of shared libraries that the packages' wheels put beside them."""
+
+
+def scoring_python(lpips: bool, folder: Path) -> Path:
+    """Return a Python with what the scoring program may import: `make_isolated_python`.
+
+    With `lpips`, the running one: torch and what it needs are too much to be linked.
+    """
+    return Path(sys.executable) if lpips else make_isolated_python(folder)
 
 
 def make_isolated_python(folder: Path) -> Path:

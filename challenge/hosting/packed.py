@@ -10,14 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from challenge import REPOSITORY
-from challenge.errors import ConfigError
+from challenge.errors import ConfigError, DataError
 from challenge.files import add_to_zip, write_whole
 from challenge.metrics.profiles import find_profile
+from challenge.metrics.weights import has_weights, weights_path
 from challenge.rules import Rules
-from challenge.rules.hosting import Hosting, hosting_problems
-from challenge.server.program import SETTINGS_FILE
+from challenge.rules.hosting import LPIPS, OF_A_PROFILE, Column, Hosting, hosting_problems
+from challenge.server.program import SETTINGS_FILE, Settings, Shown
+from challenge.submission.readme import NUMBERS, template_fields
 
 ENTRY = "challenge.server.program"
+LPIPS_ENTRIES = ("challenge.metrics.lpips", "challenge.environment.torchvision_shim")
+"""What the program imports where a column shows LPIPS."""
 COMMANDS = {
     "metadata": "command: python $program/score.py $input $output\n",  # CodaLab v1
     "metadata.yaml": "command: python3 /app/program/score.py /app/input /app/output\n",
@@ -27,25 +31,44 @@ Content = Mapping[str, bytes | Path]
 """Name in a zip -> its bytes, or the file that has them."""
 
 
-def scoring_program(rules: Rules) -> dict[str, bytes]:
+def scoring_program(rules: Rules, images: bool = True) -> dict[str, bytes]:
     """Return every file of the scoring program: `score.py`, `metadata`, settings, and what they
-    import.
+    import; the weights of LPIPS where a column shows it.
+
+    Args:
+        images: whether its page shows the figures of each image.
 
     Raises:
         ConfigError: a column or the profile of the rules cannot be used.
+        DataError: an LPIPS column, and no weights on disk.
     """
-    settings = {
-        "title": hosting_of(rules).title,
-        "profile": asdict(find_profile(rules.profile, rules.all_profiles)),
-        "readme": rules.readme,
-        "columns": [(column.key, column.value) for column in hosting_of(rules).columns],
-    }
+    hosting = hosting_of(rules)
+    nets = lpips_nets(hosting)
+    if missing := [str(weights_path(net)) for net in nets if not has_weights(net)]:
+        raise DataError("LPIPS needs weights; `bash run.sh weights` gets them", missing)
+    settings = Settings(
+        hosting.title, rules.readme, [_shown(rules, each) for each in hosting.columns], images
+    )
     files = {name: text.encode("ascii") for name, text in COMMANDS.items()}
     files["score.py"] = (REPOSITORY / "challenge" / "server" / "score.py").read_bytes()
-    files[SETTINGS_FILE] = (json.dumps(settings, indent=2) + "\n").encode("ascii")
-    for path in imported_files(ENTRY):
-        files[path.relative_to(REPOSITORY).as_posix()] = path.read_bytes()
-    return files
+    files[SETTINGS_FILE] = (json.dumps(asdict(settings), indent=2) + "\n").encode("ascii")
+    for module in (ENTRY, *LPIPS_ENTRIES) if nets else (ENTRY,):
+        for path in imported_files(module):
+            files[path.relative_to(REPOSITORY).as_posix()] = path.read_bytes()
+    paths = map(weights_path, nets)
+    return files | {f"weights/{path.name}": path.read_bytes() for path in paths}
+
+
+def lpips_nets(hosting: Hosting) -> list[str]:
+    """Return the networks whose LPIPS the columns show."""
+    return [LPIPS[column.value] for column in hosting.columns if column.value in LPIPS]
+
+
+def _shown(rules: Rules, column: Column) -> Shown:
+    profile = None
+    if column.value in OF_A_PROFILE:
+        profile = find_profile(column.profile or rules.profile, rules.all_profiles)
+    return Shown(column.key, column.value, profile, LPIPS.get(column.value), column.title)
 
 
 def hosting_of(rules: Rules) -> Hosting:
@@ -59,7 +82,16 @@ def hosting_of(rules: Rules) -> Hosting:
             f"rules {rules.name or '(no name)'}: expected a block `hosting:` with a title and "
             "phases, found none; configs/challenge/highrev.yml has an example"
         )
-    if problems := hosting_problems(rules.hosting):
+    problems = hosting_problems(rules.hosting)
+    asked = template_fields(rules.readme)
+    for column in rules.hosting.columns:
+        if column.profile and column.profile not in rules.all_profiles:
+            known = ", ".join(rules.all_profiles)
+            problems.append(f"columns: {column.key}: profile: expected one of {known}")
+        if column.value in NUMBERS and column.value not in asked:
+            where = f"columns: {column.key}: {column.value}"
+            problems.append(f"{where}: the rules' readme template does not ask for it")
+    if problems:
         raise ConfigError(f"rules {rules.name or '(no name)'}: hosting cannot be used", problems)
     return rules.hosting
 

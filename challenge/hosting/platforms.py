@@ -62,7 +62,12 @@ def codalab_command(command: str, run: Path) -> list[str]:
 
 
 def codabench_command(command: str, run: Path) -> list[str]:
-    """Codabench v2: split as a shell would; /app is the run's own folder here."""
+    """Codabench v2: CodaLab's variables become paths too, then it is split as a shell would.
+
+    /app is the run's own folder here.
+    """
+    for variable in ("program", "input", "output"):
+        command = command.replace(f"${variable}", f"/app/{variable}")
     words = shlex.split(command)
     return [str(run) + word[4:] if word.startswith("/app/") else word for word in words]
 
@@ -98,18 +103,30 @@ def lay_out(run: Path, program: Mapping[str, bytes], reference: Path) -> None:
 
     References are linked, not copied, where the file system can.
     """
-    for folder in ("input/ref", "input/res", "output"):
-        (run / folder).mkdir(parents=True)
+    (run / "input" / "ref").mkdir(parents=True)
     for name, content in program.items():
         path = run / "program" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     for sharp in list_pngs(reference):
-        _link(sharp.resolve(), run / "input" / "ref" / sharp.name)
+        link(sharp.resolve(), run / "input" / "ref" / sharp.name)
+    new_submission(run)
+
+
+def new_submission(run: Path) -> Path:
+    """Empty {input/res, output} for a submission, and return the folder for its files.
+
+    It holds what the platforms put beside them.
+    """
+    for folder in ("input/res", "output"):
+        shutil.rmtree(run / folder, ignore_errors=True)
+        (run / folder).mkdir(parents=True)
     (run / "input" / "res" / "metadata").write_text("description: results\n", encoding="ascii")
+    return run / "input" / "res"
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Put a file in a second place: not copied, where the file system can."""
     try:
         os.link(source, target)
     except OSError:
@@ -163,7 +180,10 @@ def run_program(platform: Platform, run: Path, python: Path, limit_s: float) -> 
     `python` (isolated) takes the place of the command's own. The environment is empty but for the
     path, the working directory is the program's, and there is no shell.
     """
-    text = (run / "program" / platform.metadata).read_text(encoding="ascii")
+    metadata = run / "program" / platform.metadata
+    if not metadata.is_file():
+        metadata = metadata.with_name("metadata")  # Codabench's second choice
+    text = metadata.read_text(encoding="utf-8")
     words = platform.command(yaml.safe_load(text)["command"], run)
     if words[0] not in ("python", "python3"):
         raise SubmissionError(f"{platform.metadata}: expected `python …`, found {words[0]!r}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from challenge.datasets.layout import DESCRIPTION
-from challenge.metrics.profiles import METRICS, Metric, find_profile
+from challenge.errors import ConfigError
+from challenge.files import kit_path
+from challenge.hosting.definitions import DEFINITIONS
+from challenge.metrics.profiles import Profile, find_profile
 from challenge.rules import Rules
-from challenge.rules.hosting import Hosting, Phase
+from challenge.rules.hosting import LPIPS, OF_A_PROFILE, TITLES, Column, Hosting, Link, Phase
 from challenge.server.page import html_table
 from challenge.submission.readme import Readme, write_readme
 
@@ -26,10 +28,16 @@ class SplitFacts:
 
 
 def pages(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> dict[str, bytes]:
-    """overview, evaluation, terms and data as HTML without a head, in ASCII.
+    """overview, evaluation, terms, data and the organisers' own as HTML without a head, in ASCII.
 
     Args:
         facts: split -> its images, for each split of a phase.
+
+    Returns:
+        File name -> content; see `page_files`.
+
+    Raises:
+        ConfigError: the file of a page cannot be read, or is empty.
     """
     texts = {
         "overview": _overview(rules, hosting),
@@ -37,9 +45,27 @@ def pages(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> di
         "terms": _paragraphs(hosting.terms),
         "data": _data(rules, hosting, facts),
     }
+    texts |= {page.title: _own_page(page.file) for page in hosting.pages}
+    files = page_files(hosting)
     return {
-        f"{name}.html": text.encode("ascii", "xmlcharrefreplace") for name, text in texts.items()
+        files[title]: text.encode("ascii", "xmlcharrefreplace") for title, text in texts.items()
     }
+
+
+def page_files(hosting: Hosting) -> dict[str, str]:
+    """Title of each page -> its file in the bundle."""
+    own = {page.title: f"page_{number}.html" for number, page in enumerate(hosting.pages, 1)}
+    return {title: f"{title}.html" for title in TITLES} | own
+
+
+def _own_page(file: str) -> str:
+    try:
+        text = kit_path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: expected a page's HTML, in UTF-8: {error}") from error
+    if not text.strip():
+        raise ConfigError(f"{file}: expected a page's HTML, found an empty file")
+    return text
 
 
 def starting_kit(
@@ -68,55 +94,57 @@ def starting_kit(
 
 
 def _overview(rules: Rules, hosting: Hosting) -> str:
-    contact = f" ({escape(hosting.contact)})" if hosting.contact else ""
+    mail = escape(hosting.contact)
+    contact = f' (<a href="mailto:{mail}">{mail}</a>)' if mail else ""
     rows = [
         [phase.name, phase.start, phase.end or "open", phase.description]
         for phase in hosting.phases
     ]
     first = hosting.columns[0]
     order = "highest" if first.sorting == "desc" else "lowest"
+    sponsors = f"<h2>Sponsors</h2>{_links(hosting.sponsors)}" if hosting.sponsors else ""
     return (
         f"<h1>{escape(hosting.title)}</h1>{_paragraphs(hosting.description)}"
         "<p>An event camera reports, for each pixel and with a time stamp, whenever the light has "
         "changed by a certain step. The events of an exposure say how the scene moved in it; "
         "with them a sharp image can be restored from a blurry one.</p>"
         f"<h2>Phases (UTC)</h2>{_table(['Phase', 'Start', 'End', ''], rows)}"
-        f"<p>The {order} {escape(first.key)} leads the leaderboard.</p>"
-        f"<p>Questions: {escape(hosting.organiser)}{contact}, or the forum.</p>"
+        f"<p>The {order} {escape(first.title or first.key)} leads the leaderboard.</p>"
+        f"<p>Questions: {escape(hosting.organiser)}{contact}, or the forum.</p>{sponsors}"
     )
 
 
 def _evaluation(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> str:
-    profile = find_profile(rules.profile, rules.all_profiles)
-    columns = [[column.key, column.title, _meaning(column.value)] for column in hosting.columns]
+    columns = [
+        [column.key, column.title, _meaning(rules, column), _order(column)]
+        for column in hosting.columns
+    ]
+    metrics = dict.fromkeys(_metric(rules, column) for column in hosting.columns)
     definitions = "".join(
-        f"<h3>{key.upper()}</h3><pre>{escape(_definition(METRICS[key][name]))}</pre>"
-        for key, name in profile.metrics.items()
+        f"<h3>{title}</h3>{text}" for title, text in (DEFINITIONS[name] for name in metrics if name)
     )
-    limit = ""
-    if rules.zip_limit_mb is not None:
-        limit = f"<li>The zip has at most {rules.zip_limit_mb:g} MB (10<sup>6</sup> bytes).</li>"
     phases = [
         [
             phase.name,
             str(len(facts[phase.split].names)),
             _sizes(facts[phase.split]),
             *_limits(phase),
+            "yes" if phase.shows_images else "no",
         ]
         for phase in hosting.phases
     ]
-    heads = ["Phase", "Images", "Width x height", "Submissions", "per day"]
+    heads = ["Phase", "Images", "Width x height", "Submissions", "per day", "Scores of each image"]
     return (
-        f"<h1>Evaluation</h1>{_table(['Column', '', 'Meaning'], columns)}"
-        f"<p>Profile <code>{escape(rules.profile)}</code>: {escape(profile.description)}. The "
-        "figures are means over all images. PSNR is reported up to "
-        f"{profile.psnr_cap:g} dB.</p>"
-        f"<h2>What is asked for</h2>{_table(heads, phases)}"
-        "<ul><li>8-bit RGB PNGs of the full size, named like the input images.</li>"
+        f"<h1>Evaluation</h1><h2>What is asked for</h2>{_table(heads, phases)}"
+        "<ul><li>One 8-bit RGB PNG for each input image, of its full size and with its name.</li>"
         "<li>The PNGs and <code>readme.txt</code> lie at the root of the zip: no folder, nothing "
-        f"else.</li>{limit}</ul>"
-        "<h2>readme.txt</h2><p>What follows each colon is read, line by line:</p>"
-        f"<pre>{escape(_sample(rules))}</pre><h2>Definitions</h2>{definitions}"
+        f"else.</li>{_zip_limit(rules)}</ul>"
+        "<p>A submission that lacks something is not scored; its page says what to mend. Where "
+        "the scores of each image are shown, every participant can see them.</p>"
+        "<h2>readme.txt</h2><p>The server reads what follows each colon, line by line; keep the "
+        f"order, and write numbers only where a number is asked for:</p><pre>"
+        f"{escape(_sample(rules))}</pre>"
+        f"<h2>The leaderboard</h2>{_table(['Column', '', 'Meaning', ''], columns)}{definitions}"
     )
 
 
@@ -124,31 +152,60 @@ def _data(rules: Rules, hosting: Hosting, facts: Mapping[str, SplitFacts]) -> st
     counts = {split: str(count) for split, count in rules.frames.items()}
     counts |= {split: str(len(fact.names)) for split, fact in facts.items()}
     sizes = next(_sizes(fact) for fact in facts.values())
+    links = f"<h2>Download</h2>{_links(hosting.data_links)}" if hosting.data_links else ""
     return (
-        f"<h1>Data</h1>{_table(['Split', 'Images'], counts.items())}"
-        f"<p>Images: {sizes} pixels (width x height), 8-bit RGB. Layout:</p><pre>"
+        f"<h1>Data</h1>{links}<h2>What there is</h2>{_table(['Split', 'Images'], counts.items())}"
+        f"<p>Images are 8-bit RGB PNGs of {sizes} pixels (width x height). Folders, "
+        "<code>SEQ</code> being a sequence, <code>%05d</code> a number of five digits:</p><pre>"
         f"{DESCRIPTION}</pre>"
-        "<p>x and y are swapped on disk (column = <code>y</code>, row = <code>x</code>), polarity "
-        '"darker" is 0 or -1, and the last slice of a frame lies outside its exposure.</p>'
-        f"<p>The data comes from {escape(hosting.organiser)}; the starting kit says how to "
+        "<h2>Reading the events</h2><p>The events of a frame lie in several files, numbered in "
+        "the order of time. Mind three things:</p><ul>"
+        "<li>The column of an event is <code>y</code>, its row is <code>x</code>.</li>"
+        "<li>A pixel that became darker has polarity 0 or -1, one that became brighter 1.</li>"
+        "<li>The last file of each frame lies outside its exposure: leave it out.</li></ul>"
+        f"<p>The data come from {escape(hosting.organiser)}; the starting kit says how to "
         "submit.</p>"
     )
 
 
-def _definition(metric: Metric) -> str:
-    """Return the metric's docstring without what only programmers need."""
-    parts = (inspect.getdoc(metric) or "").split("\n\n")
-    return "\n\n".join(part for part in parts if not part.startswith(("Raises:", ">>>")))
+def _links(links: Iterable[Link]) -> str:
+    rows = (f'<li><a href="{escape(each.url)}">{escape(each.name)}</a></li>' for each in links)
+    return f"<ul>{''.join(rows)}</ul>"
 
 
-def _meaning(value: str) -> str:
+def _zip_limit(rules: Rules) -> str:
+    if rules.zip_limit_mb is None:
+        return ""
+    return f"<li>The zip has at most {rules.zip_limit_mb:g} MB (10<sup>6</sup> bytes).</li>"
+
+
+def _profile(rules: Rules, column: Column) -> Profile:
+    return find_profile(column.profile or rules.profile, rules.all_profiles)
+
+
+def _metric(rules: Rules, column: Column) -> str:
+    """Name the metric of a column; "" for those of readme.txt."""
+    if column.value in OF_A_PROFILE:
+        return _profile(rules, column).metrics[column.value]
+    return column.value if column.value in LPIPS else ""
+
+
+def _meaning(rules: Rules, column: Column) -> str:
+    if metric := _metric(rules, column):
+        cap = f", at most {_profile(rules, column).psnr_cap:g} dB" if column.value == "psnr" else ""
+        return f"{DEFINITIONS[metric][0]}, mean over all images{cap}"
     return {
-        "psnr": "mean PSNR in dB, more is better",
-        "ssim": "mean SSIM, at most 1, more is better",
         "runtime": "seconds per image, as readme.txt says",
         "cpu": "1: run on a CPU, 0: on a GPU, as readme.txt says",
         "extra_data": "1: trained on extra data, 0: not, as readme.txt says",
-    }[value]
+        "llm": "1: uses a large language model, 0: not, as readme.txt says",
+    }[column.value]
+
+
+def _order(column: Column) -> str:
+    if column.value in (*OF_A_PROFILE, *LPIPS):
+        return "more is better" if column.sorting == "desc" else "less is better"
+    return ""
 
 
 def _limits(phase: Phase) -> tuple[str, str]:

@@ -33,7 +33,8 @@ class Rules:
             of `challenge.metrics.profiles.METRICS`.
         readme: template of `readme.txt`; `{runtime:.4g}` seconds per image, `{cpu}` 1 if it ran on
             the CPU
-            and 0 on a GPU, `{extra_data}` 1 or 0, `{description}` free text in one line.
+            and 0 on a GPU, `{extra_data}` and `{llm}` 1 or 0, `{description}` free text in one
+            line.
         zip_limit_mb: the largest zip the platform takes, in 10^6 bytes; None: no limit known.
         hosting: what bundles for CodaLab and Codabench need beside; None: nobody hosts it.
     """

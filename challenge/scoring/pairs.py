@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenge.environment.cores import cores
 from challenge.environment.processes import map_in_processes
 from challenge.errors import DataError
 from challenge.files import list_pngs, sha256
@@ -74,28 +71,6 @@ def find_pairs(folder: Path, sharp: Path) -> list[Pair]:
         problems = listing(findings) + shorten(unreadable)
         raise DataError(f"{folder}: cannot be scored against {sharp}", problems)
     return pairs
-
-
-def hash_files(paths: Iterable[Path]) -> dict[Path, str]:
-    """Hash files on all cores: path -> SHA-256.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
-    paths = list(paths)
-    try:
-        with ThreadPoolExecutor(cores()) as pool:
-            return dict(zip(paths, pool.map(sha256, paths), strict=True))
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
-
-
-def folder_sha256(hashes: dict[Path, str]) -> str:
-    """Return one hash over the names and contents of a folder's PNGs, given those of the files."""
-    digest = hashlib.sha256()
-    for path, content in sorted(hashes.items(), key=lambda item: item[0].name):
-        digest.update(f"{content} {path.name}\n".encode())
-    return digest.hexdigest()
 
 
 def compute_pairs(jobs: Sequence[Job], workers: int) -> Iterator[Values | DataError]:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from challenge.environment.cores import cores
 from challenge.errors import ConfigError, DataError, DiskError, disk_errors
-from challenge.files import list_pngs, write_whole
+from challenge.files import folder_sha256, hash_files, images_sha256, write_whole
 from challenge.findings import shorten
 from challenge.metrics.profiles import (
     PROFILES,
@@ -25,14 +25,7 @@ from challenge.runs import RunRecord
 from challenge.sample import sequence_of
 from challenge.scoring.cache import ScoreCache, Values, cache_file, pair_key
 from challenge.scoring.extra import Extra, compute_extras
-from challenge.scoring.pairs import (
-    Job,
-    Pair,
-    compute_pairs,
-    find_pairs,
-    folder_sha256,
-    hash_files,
-)
+from challenge.scoring.pairs import Job, Pair, compute_pairs, find_pairs
 from challenge.scoring.results import Means, NotKept, Scores, save_scores, usable_scores
 
 TABLE_FILE = "per_image.csv"
@@ -50,6 +43,7 @@ def score_folder(
     profiles: Mapping[str, Profile] = PROFILES,
     caches: Path | None = None,
     extras: Sequence[Extra] = (),
+    images: Path | None = None,
 ) -> Scores:
     """Score every image under every profile; write `scores.json` and `per_image.csv` into `folder`.
 
@@ -57,15 +51,13 @@ def score_folder(
     could be scored.
 
     Args:
-        folder: FRAME.png files, 8-bit RGB.
-        sharp: the sharp images, of the same names and sizes.
-        record: says what the run is called and where it belongs.
-        profile: name of the profile whose figures rank.
+        folder, sharp: FRAME.png files, 8-bit RGB, of the same names and sizes.
+        record, profile: what the run is called, where it belongs; whose figures rank.
         workers: processes; None: one per core, or none at all where there is little to do.
         profiles: name -> profile; scored are all that take images so small.
-        caches: folder where the values of each pair are kept as they come, by the contents of its
-            files, and taken from the next time; None: nowhere.
+        caches: folder that keeps the values of each pair, by its contents, as they come.
         extras: figures to compute beside those of the profiles, LPIPS for one.
+        images: where the PNGs lie, if not in `folder`.
 
     Raises:
         ConfigError: no such profile, or fewer than one worker.
@@ -76,7 +68,7 @@ def score_folder(
     ranks, every = find_profile(profile, profiles), profiles_sha256(profiles)
     if workers is not None and workers < 1:
         raise ConfigError(f"workers: expected at least 1, found {workers}")
-    pairs = find_pairs(folder, sharp)
+    pairs = find_pairs(images or folder, sharp)
     refuse_small(ranks, {pair.prediction.name: pair.size for pair in pairs})
     profiles = fitting(profiles, pairs)
     predictions = hash_files(pair.prediction for pair in pairs)
@@ -135,21 +127,23 @@ def image_table(
 
 
 def current_scores(
-    folder: Path, sharp: Path, profiles: Mapping[str, Profile] = PROFILES
+    folder: Path,
+    sharp: Path,
+    profiles: Mapping[str, Profile] = PROFILES,
+    images: Path | None = None,
 ) -> Scores | None:
-    """Return the kept scores if the same images, scored now by these profiles, would give them."""
+    """Return the kept scores if the same images, scored now by these profiles, would give them.
+
+    Args:
+        folder, sharp, profiles, images: as of `score_folder`.
+    """
     scores = usable_scores(folder)
     if scores is None or not (folder / TABLE_FILE).is_file():
         return None
     if scores.profiles_sha256 != profiles_sha256(profiles):
         return None
     kept = scores.predictions_sha256, scores.sharp_sha256
-    return scores if kept == (images_sha256(folder), images_sha256(sharp)) else None
-
-
-def images_sha256(folder: Path) -> str:
-    """Return one hash over the names and contents of a folder's PNGs."""
-    return folder_sha256(hash_files(list_pngs(folder)))
+    return scores if kept == (images_sha256(images or folder), images_sha256(sharp)) else None
 
 
 def _metric_names(profiles: Mapping[str, Profile]) -> tuple[str, ...]:

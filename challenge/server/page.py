@@ -7,13 +7,11 @@ from html import escape
 from pathlib import PurePath
 
 from challenge.findings import Finding
-from challenge.metrics.profiles import Profile
 from challenge.sample import sequence_of
 
 SHOWN_PER_KIND = 20
 LONGEST = 300
 """Characters of a participant's own text that are shown."""
-UNITS = {"psnr": "PSNR [dB]", "ssim": "SSIM"}
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2433; background: #fff; max-width: 60rem;
        margin: 2rem auto; padding: 0 1rem; }
@@ -22,7 +20,7 @@ table { border-collapse: collapse; width: 100%; } thead th { border-bottom: 2px 
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #d9dee8;
          vertical-align: top; overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.bar { width: 40%; } .bar div { background: #3d6fb4; height: .7rem; margin-top: .35rem; }
+.bar { width: 25%; } .bar div { background: #3d6fb4; height: .7rem; margin-top: .35rem; }
 .bad { color: #a3241c; } .note { color: #5a6475; } code { background: #f0f2f6; padding: 0 .2rem; }
 """
 
@@ -61,38 +59,54 @@ def failure(title: str, summary: str, problems: Sequence[str] = ()) -> str:
 
 def success(
     title: str,
-    profile: Profile,
+    description: str,
     row: Mapping[str, float],
-    scores: Mapping[str, Mapping[str, float]],
+    images: int,
+    heads: Mapping[str, str],
+    scores: Mapping[str, Mapping[str, float]] | None,
 ) -> str:
     """Write the page of a scored submission.
 
     Args:
+        description: of the figures, in one line.
         row: the leaderboard's columns.
-        scores: file name of each image -> metric -> figure.
+        images: how many were scored.
+        heads: key of each column with a figure for each image -> its title.
+        scores: file name of each image -> key -> figure; None: they are not published.
     """
-    metrics = list(profile.metrics)
-    heads = [UNITS.get(metric, metric) for metric in metrics]
+    note = f"{description}; means over {images} images." if description else ""
+    parts = [
+        "<h1>Scored</h1>",
+        f'<p class="note">{_text(note)}</p>',
+        html_table(row, [[f"{value:.6g}" for value in row.values()]], text=_text),
+    ]
+    if scores is None:
+        parts.append('<p class="note">The figures of single images are not published.</p>')
+        return _page(title, *parts)
+    titles = list(heads.values())
+    return _page(
+        title,
+        *parts,
+        '<p class="note">Bars: the first figure, from the worst to the best.</p>',
+        "<h2>By sequence</h2>",
+        _figures(["Sequence (images)", *titles], _by_sequence(list(heads), scores)),
+        "<h2>By image</h2>",
+        _figures(["Image", *titles], scores),
+    )
+
+
+def _by_sequence(
+    keys: Sequence[str], scores: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
     groups: dict[str, list[Mapping[str, float]]] = {}
     for name, figures in scores.items():
         groups.setdefault(sequence_of(PurePath(name).stem), []).append(figures)
-    means = {
+    return {
         f"{name} ({len(group)})": {
-            metric: sum(figures[metric] for figures in group) / len(group) for metric in metrics
+            key: sum(figures[key] for figures in group) / len(group) for key in keys
         }
         for name, group in groups.items()
     }
-    return _page(
-        title,
-        "<h1>Scored</h1>",
-        f'<p class="note">{_text(profile.description)}; means over {len(scores)} images. '
-        "Bars: the first figure, from the worst to the best.</p>",
-        html_table(row, [[f"{value:.6g}" for value in row.values()]], text=_text),
-        "<h2>By sequence</h2>",
-        _figures(["Sequence (images)", *heads], means),
-        "<h2>By image</h2>",
-        _figures(["Image", *heads], scores),
-    )
 
 
 def _figures(heads: Sequence[str], table: Mapping[str, Mapping[str, float]]) -> str:

@@ -1,11 +1,13 @@
 """The scoring program: INPUT/{ref,res} -> OUTPUT/{scores.txt, scores.json, detailed_results.html}.
 
-Runs on the server with numpy and Pillow alone. The figures are those of
-`challenge.metrics.profiles.score_pair`, the very file the participants have.
+Runs on the server with numpy and Pillow alone; only where a column shows LPIPS, torch and lpips are
+imported too. The figures are those of `challenge.metrics.profiles`, the very file the participants
+have.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -20,10 +22,10 @@ import numpy as np
 
 from challenge.environment.cores import cores
 from challenge.environment.processes import map_in_processes
-from challenge.errors import ChallengeError, DataError
+from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import list_pngs
 from challenge.findings import Finding, listing, shorten
-from challenge.metrics.profiles import Profile, refuse_small, score_pair
+from challenge.metrics.profiles import Profile, compute, refuse_small, report
 from challenge.server import page
 from challenge.submission.check import README_LIMIT, check_entries
 from challenge.submission.entries import Entry, open_entries
@@ -40,20 +42,58 @@ TEXTS_SHOWN = 25
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A column of the leaderboard.
+
+    Attributes:
+        key: in the score files.
+        value: as in `challenge.rules.hosting`.
+        profile: whose psnr or ssim it is; None: it is neither.
+        net: the network whose LPIPS it is; None: it is none.
+        title: for people.
+    """
+
+    key: str
+    value: str
+    profile: Profile | None = None
+    net: str | None = None
+    title: str = ""
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether each image has such a figure; the others come from readme.txt."""
+        return self.profile is not None or self.net is not None
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the bundle fixes: written by `challenge.hosting.packed`, read by the program.
 
     Attributes:
         title: of the competition.
-        profile: whose metrics rank.
         readme: template of readme.txt.
-        columns: (key in the score files, value), the value as in `challenge.rules.hosting`.
+        columns: of the leaderboard.
+        images: whether the page shows the figures of each image and sequence.
     """
 
     title: str
-    profile: Profile
     readme: str
-    columns: list[tuple[str, str]] = field(default_factory=list)
+    columns: list[Shown] = field(default_factory=list)
+    images: bool = True
+
+    @property
+    def figures(self) -> list[Shown]:
+        """The columns that each image has a figure in."""
+        return [column for column in self.columns if column.is_of_images]
+
+    @property
+    def lpips_nets(self) -> list[str]:
+        """The networks that LPIPS columns need."""
+        return [column.net for column in self.columns if column.net]
+
+
+Pair = tuple[str, str, Sequence[Shown]]
+"""Path of a prediction, of its sharp image, and the columns to compute."""
 
 
 def main(source: str, target: str, settings: Path | None = None) -> int:
@@ -78,11 +118,26 @@ def main(source: str, target: str, settings: Path | None = None) -> int:
 
 
 def load_settings(path: Path) -> Settings:
-    """Read `settings.json`."""
-    values = json.loads(path.read_text(encoding="utf-8"))
-    values["columns"] = [(str(key), str(value)) for key, value in values["columns"]]
-    values["profile"] = Profile(**values["profile"])
-    return Settings(**values)
+    """Read `settings.json`; see `parse_settings`."""
+    return parse_settings(path.read_bytes())
+
+
+def parse_settings(text: bytes) -> Settings:
+    """Read the text of `settings.json`.
+
+    Raises:
+        ConfigError: it is not what `challenge.hosting.packed` writes.
+    """
+    try:
+        values = json.loads(text)
+        for column in values["columns"]:
+            if column["profile"] is not None:
+                column["profile"] = Profile(**column["profile"])
+        values["columns"] = [Shown(**column) for column in values["columns"]]
+        return Settings(**values)
+    except (ValueError, TypeError, KeyError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{SETTINGS_FILE}: not what the kit writes: {found}") from error
 
 
 def _score(settings: Settings, source: Path, output: Path) -> int:
@@ -96,18 +151,44 @@ def _score(settings: Settings, source: Path, output: Path) -> int:
         for line in listing(errors):
             print(f"error: {line}", file=sys.stderr)
         return 1
-    refuse_small(settings.profile, expected.sizes)
+    for column in settings.figures:
+        if column.profile:
+            refuse_small(column.profile, expected.sizes)
+    _need_lpips(settings)
     names = sorted(expected.names or ())
-    pairs = [(str(result / name), str(reference / name), settings.profile) for name in names]
+    columns = settings.figures
+    pairs = [(str(result / name), str(reference / name), columns) for name in names]
     pixels = sum(width * height for width, height in expected.sizes.values())
     rows = dict(zip(names, score_rows(pairs, pixels), strict=True))
     with open(result / FILE_NAME, "rb") as file:
         readme = file.read(README_LIMIT).decode("utf-8", "replace")
     scores = leaderboard_row(settings, rows, readme)
-    _write(output, page.success(settings.title, settings.profile, scores, rows))
+    _write(output, _success(settings, scores, rows))
     write_scores(output, scores)
     print(f"{len(rows)} images scored in {time.monotonic() - started:.1f} s")
     return 0
+
+
+def _success(
+    settings: Settings, scores: dict[str, float], rows: dict[str, dict[str, float]]
+) -> str:
+    profiles = [column.profile for column in settings.figures if column.profile]
+    said = dict.fromkeys(profile.description for profile in profiles)
+    heads = {column.key: column.title or column.key for column in settings.figures}
+    shown = rows if settings.images and heads else None
+    return page.success(settings.title, "; ".join(said), scores, len(rows), heads, shown)
+
+
+def _need_lpips(settings: Settings) -> None:
+    """See that LPIPS can be computed, where a column shows it.
+
+    Raises:
+        DataError: a package is not installed here.
+    """
+    missing = [name for name in ("torch", "lpips") if importlib.util.find_spec(name) is None]
+    if settings.lpips_nets and missing:
+        fault = "the competition's image lacks what LPIPS needs; tell the organisers"
+        raise DataError(fault, [f"no package {name}" for name in missing])
 
 
 def _expected(reference: Path, template: str) -> Expected:
@@ -162,22 +243,45 @@ def read_png(path: str) -> np.ndarray:
         raise DataError(f"{name}: expected a whole PNG, found {error}") from error
 
 
-def score_one(pair: tuple[str, str, Profile]) -> dict[str, float] | str:
-    """Score one (prediction, sharp, profile); a fault is returned, so that all of them are seen."""
-    prediction, sharp, profile = pair
+def score_one(pair: Pair) -> dict[str, float] | str:
+    """Score one image: key of each column -> figure; a fault is returned, so that all are seen."""
+    prediction, sharp, columns = pair
     try:
-        return score_pair(profile, read_png(prediction), read_png(sharp))
+        return figures(columns, read_png(prediction), read_png(sharp))
     except ChallengeError as error:
         return str(error).replace("\n", " ")
 
 
-def score_rows(pairs: Sequence[tuple[str, str, Profile]], pixels: int) -> list[dict[str, float]]:
-    """Score all pairs, on all cores where there is much to do.
+def figures(
+    columns: Sequence[Shown], prediction: np.ndarray, sharp: np.ndarray
+) -> dict[str, float]:
+    """Compute the columns of one image: key -> figure. Each metric is computed once.
+
+    Raises:
+        DataError: images that cannot be scored, or no weights for LPIPS.
+    """
+    profiles = [column.profile for column in columns if column.profile]
+    names = [name for profile in profiles for name in profile.metrics.values()]
+    values = compute(names, prediction, sharp)
+    row = {}
+    for column in columns:
+        if column.profile:
+            row[column.key] = report(column.profile, values)[column.value]
+        elif column.net:
+            from challenge.metrics.lpips import score_lpips
+
+            row[column.key] = score_lpips(prediction, sharp, column.net)
+    return row
+
+
+def score_rows(pairs: Sequence[Pair], pixels: int) -> list[dict[str, float]]:
+    """Score all pairs, on all cores where there is much to do (LPIPS uses them by itself).
 
     Raises:
         DataError: images that cannot be scored (the first of them).
     """
-    workers = 1 if pixels <= SERIAL_PIXELS else min(cores(), len(pairs))
+    lpips = any(column.net for _, _, columns in pairs[:1] for column in columns)
+    workers = 1 if pixels <= SERIAL_PIXELS or lpips else min(cores(), len(pairs))
     print(f"scoring {len(pairs)} images with {workers} processes", flush=True)
     rows = list(score_pairs(pairs, workers))
     problems = [row for row in rows if isinstance(row, str)]
@@ -186,9 +290,7 @@ def score_rows(pairs: Sequence[tuple[str, str, Profile]], pixels: int) -> list[d
     return [row for row in rows if not isinstance(row, str)]
 
 
-def score_pairs(
-    pairs: Sequence[tuple[str, str, Profile]], workers: int
-) -> Iterator[dict[str, float] | str]:
+def score_pairs(pairs: Sequence[Pair], workers: int) -> Iterator[dict[str, float] | str]:
     """Yield `score_one` of each pair, in order; what other processes cannot do, this one does."""
     done = 0
     if workers > 1:
@@ -206,13 +308,12 @@ def leaderboard_row(
 ) -> dict[str, float]:
     """Key of each column -> its figure: the mean over all images, or the number of readme.txt."""
     numbers = dict(zip(template_fields(settings.readme), server_values(readme), strict=False))
-    metrics = settings.profile.metrics
     row = {}
-    for key, value in settings.columns:
-        if value in metrics:
-            row[key] = float(np.mean([scores[value] for scores in rows.values()]))
+    for column in settings.columns:
+        if column.is_of_images:
+            row[column.key] = float(np.mean([scores[column.key] for scores in rows.values()]))
         else:
-            row[key] = float(numbers.get(value, -1))
+            row[column.key] = float(numbers.get(column.value, -1))
     return row
 
 

@@ -13,22 +13,23 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge import REPOSITORY
-from challenge.datasets.layout import SPLITS, blurry_folder
+from challenge.datasets.layout import blurry_folder
 from challenge.errors import ConfigError, SubmissionError
-from challenge.files import kit_path, list_pngs
+from challenge.files import list_pngs
 from challenge.findings import Finding
 from challenge.rules import RULES_FOLDER, Rules, load_rules
-from challenge.runs import RUN_FILE, RunRecord, check_record
+from challenge.runs import RUN_FILE, RunRecord, check_record, complete, explain_place
 from challenge.submission.check import README_LIMIT, Look, Progress, check_opened
 from challenge.submission.decoders import second_opinion
 from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
 from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
+from challenge.submission.origin import find_root, guess_split, other_data
 from challenge.submission.png import inspect_png
 from challenge.submission.readme import Readme, is_cpu, one_line, write_readme
 
-ENOUGH = 0.5  # of the names must be those of a split for it to be the one that is meant
+NAMES_OF_ANOTHER = ("missing", "extra")
+"""Kinds of findings that say no more than the one that these are predictions of another split."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,14 @@ class Candidate:
 def open_candidate(path: Path, options: Options) -> Iterator[Candidate]:
     """Open a folder or zip, and find what it is to be compared with.
 
-    Options count first, then the run's record, then the place `submissions/<challenge>/<split>/`,
-    then guesses from the names of the PNGs.
+    Options count first, then the run's record, then its place and its neighbours (see
+    `challenge.runs.complete`), then guesses from the names of the PNGs.
 
     Raises:
         ConfigError: `options.data` is no folder, it has no such split, or the rules cannot be read.
     """
     record, doubts = record_of(path)
+    about_place = explain_place(path, record) if path.is_dir() and not doubts else ""
     with contextlib.ExitStack() as stack:
         entries: Sequence[Entry] = ()
         unreadable = None
@@ -95,12 +97,13 @@ def open_candidate(path: Path, options: Options) -> Iterator[Candidate]:
         except SubmissionError as error:
             what = "a folder of PNGs, or a zip"
             unreadable = Finding("zip", path.name, what, error.summary, MAKE_AGAIN)
-        rules = rules_of(options.rules, record, path)
+        rules = rules_of(options.rules, record)
         images = part_entries(entries, not path.is_dir())[0]
         names = frozenset(base_name(entry.name) for entry in images)
-        root, split, notes = _find_data(path, record, names, options, rules)
+        root, split, notes = _find_data(record, names, options, rules)
+        notes = (*filter(None, [about_place]), *notes)
         expected, about = expected_submission(rules, root, split)
-        findings = (*doubts, *about)
+        findings = (*doubts, *about, *other_data(path, record, names, root, split))
         yield Candidate(
             path, entries, record, rules, root, split, expected, findings, unreadable, notes
         )
@@ -127,7 +130,9 @@ def check_candidate(
             look(entry, content, pixels)
 
     path, entries, expected = candidate.path, candidate.entries, candidate.expected
-    return [*check_opened(path, entries, expected, progress, decode_again), *doubts]
+    findings = [*check_opened(path, entries, expected, progress, decode_again), *doubts]
+    other_split = any(finding.kind == "split" for finding in candidate.findings)
+    return [each for each in findings if not (other_split and each.kind in NAMES_OF_ANOTHER)]
 
 
 def expected_submission(
@@ -180,18 +185,12 @@ def _size(path: Path) -> tuple[int, int] | None:
 
 
 def _find_data(
-    path: Path, record: RunRecord, names: frozenset[str], options: Options, rules: Rules
+    record: RunRecord, names: frozenset[str], options: Options, rules: Rules
 ) -> tuple[Path | None, str | None, tuple[str, ...]]:
     """Find the data folder and the split to compare with; and say what was guessed."""
-    notes = []
-    root = options.data or (kit_path(record.data_root) if record.data_root else None)
-    if options.data and not options.data.is_dir():
-        raise ConfigError(f"--data {options.data}: no such folder")
-    own = REPOSITORY / "data" / (rules.name or "-")
-    if (root is None or not root.is_dir()) and own.is_dir():
-        root = own
-        notes.append(f"no data folder was named: compared with {own}")
-    split = options.split or record.split or split_in_path(path)
+    root, note = find_root(options.data, record, rules.name)
+    notes = [note] * bool(note)
+    split = options.split or record.split
     if split is None:
         split = guess_split(names, root, rules)
         notes += [f"no split was named: by names or count it is {split}"] * (split is not None)
@@ -202,53 +201,32 @@ def _find_data(
     return root, split, tuple(notes)
 
 
-def guess_split(names: frozenset[str], root: Path | None, rules: Rules) -> str | None:
-    """Guess the split whose input frames are called so; else the one that has as many frames."""
-    best, share = None, 0.0
-    for split in SPLITS:
-        inputs = {path.name for path in list_pngs(blurry_folder(root, split))} if root else set()
-        if len(inputs & names) / max(len(names), 1) > share:
-            best, share = split, len(inputs & names) / len(names)
-    if share >= ENOUGH:
-        return best
-    counts = [split for split, frames in rules.frames.items() if frames == len(names)]
-    return counts[0] if len(counts) == 1 else None
-
-
 def record_of(path: Path) -> tuple[RunRecord, list[Finding]]:
     """Read the record of a folder, or of the folder that lies beside a zip under the same name.
 
-    Without a readable one an empty record, and for a folder a finding.
+    Without one, what its place says; with one that cannot be read, that and a finding.
     """
     folder = path if path.is_dir() else path.with_suffix("")
-    if not path.is_dir() and not (folder / RUN_FILE).is_file():
-        return RunRecord(folder.name), []
+    placed = complete(RunRecord(folder.resolve().name), folder)
+    if not (folder / RUN_FILE).exists():
+        return placed, []
     try:
         return check_record(folder)
     except SubmissionError as error:
         example = '{"name": "my_method", "runtime_per_image_s": 0.31, "device": "cpu"}'
         fix = f"write one such as {example}"
         expected = "the run's record"
-        finding = Finding("record", RUN_FILE, expected, f"{error}", fix)
-        return RunRecord(folder.name), [finding]
+        return placed, [Finding("record", RUN_FILE, expected, f"{error}", fix)]
 
 
-def rules_of(path: Path | None, record: RunRecord, submission: Path) -> Rules:
+def rules_of(path: Path | None, record: RunRecord) -> Rules:
     """Read the rules of the command line, else the record's, else those named as its challenge."""
     if path:
         return load_rules(path)
     if record.rules:
         return load_rules(record.rules)
-    parents = submission.resolve().parents
-    in_path = parents[1].name if len(parents) > 1 and split_in_path(submission) else "own"
-    own = RULES_FOLDER / f"{record.challenge or in_path}.yml"
+    own = RULES_FOLDER / f"{record.challenge or 'own'}.yml"
     return load_rules(own if own.is_file() else RULES_FOLDER / "own.yml")
-
-
-def split_in_path(folder: Path) -> str | None:
-    """Return the split, from `submissions/<challenge>/<split>/<run>`."""
-    name = folder.resolve().parent.name
-    return name if name in SPLITS else None
 
 
 def readme_of(record: RunRecord, template: str) -> tuple[Readme, list[Finding]]:
@@ -270,7 +248,8 @@ def readme_of(record: RunRecord, template: str) -> tuple[Readme, list[Finding]]:
         expected = "the device that the runtime was measured on"
         findings.append(Finding("record", RUN_FILE, expected, "none", fix))
     cpu = int(is_cpu(record.device or ""))
-    readme = Readme(seconds, cpu, int(record.extra_data), record.description)
+    extra, llm = int(record.extra_data), int(record.llm)
+    readme = Readme(seconds, cpu, extra, record.description, llm)
     if (over := len(write_readme(template, readme).encode()) - README_LIMIT) > 0:
         size = len(one_line(record.description).encode())
         fix = "shorten it, by make_submission --description or in run.json"

@@ -20,6 +20,7 @@ NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
     "runtime": ("seconds, a plain number such as 10.43", float),
     "cpu": ("1 (CPU) or 0 (GPU)", int),
     "extra_data": ("1 (extra data) or 0 (none)", int),
+    "llm": ("1 (a language model helped) or 0 (none)", int),
 }
 DESCRIPTION = "description"
 NO_DESCRIPTION = "none"
@@ -39,6 +40,7 @@ class Readme:
     cpu: int  # 1: measured on a CPU, 0: on a GPU
     extra_data: int  # 1: trained on more than the challenge's own data
     description: str = ""
+    llm: int = 0  # 1: uses a large language model; newer templates ask
 
 
 def is_cpu(device: str) -> bool:
@@ -54,8 +56,8 @@ def write_readme(template: str, readme: Readme) -> str:
     """Fill the template; the description becomes one line, since a second would shift the rest.
 
     Raises:
-        ConfigError: the template has a placeholder other than `runtime`, `cpu`, `extra_data` and
-            `description`, or no `runtime`.
+        ConfigError: the template has a placeholder other than `runtime`, `cpu`, `extra_data`, `llm`
+            and `description`, or no `runtime`.
     """
     fields = template_fields(template)
     unknown = [name for name in fields if name not in (*NUMBERS, DESCRIPTION, "")]
@@ -63,13 +65,14 @@ def write_readme(template: str, readme: Readme) -> str:
         problem = f"unknown {{{unknown[0]}}}" if unknown else "no {runtime} after a `:`"
         raise ConfigError(
             f"readme template of the rules: {problem}; each line reads `label : {{placeholder}}`, "
-            "with runtime, cpu, extra_data, description"
+            "with runtime, cpu, extra_data, llm, description"
         )
     try:
         return template.format(
             runtime=readme.runtime,
             cpu=readme.cpu,
             extra_data=readme.extra_data,
+            llm=readme.llm,
             description=one_line(readme.description) or NO_DESCRIPTION,
         )
     except (ValueError, LookupError) as error:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor, crop
+from challenge.events import Events, check_on_sensor, crop, elapsed, polarity_problems
 
 
 def events(x: list[int], y: list[int], t: list[int], p: list[int]) -> Events:
@@ -37,6 +39,8 @@ def test_column_vectors_are_refused() -> None:
         ([0], [3], [0], "y from 3 to 3, expected 0 to 2"),
         ([0, 0], [0, 0], [5, 4], "time runs backwards"),
         ([0], [3], [0], "x and y seem to be swapped"),
+        ([0, 0], [0, 0], [0.0, math.nan], "t: expected finite numbers"),
+        ([math.nan], [0], [0], "x from nan to nan, expected 0 to 3"),
     ],
 )
 def test_what_no_sensor_can_have_seen(
@@ -44,6 +48,31 @@ def test_what_no_sensor_can_have_seen(
 ) -> None:
     with pytest.raises(DataError, match=message):
         check_on_sensor(events(x, y, t, [1] * len(x)), height=3, width=4)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i8", "f4", "f8"])
+def test_both_spellings_of_polarity_are_taken_in_any_type(dtype: str) -> None:
+    for values in ([0, 1], [1, 1], [0, 0], [-1, 1], [-1, 0, 1]):
+        if min(values) < 0 and dtype in ("?", "u1"):
+            continue
+        assert polarity_problems(np.array(values, dtype)) == []
+
+
+@pytest.mark.parametrize("strange", [2, -2, 255, 0.5, math.nan, math.inf])
+def test_any_other_polarity_is_refused_with_its_value(strange: float) -> None:
+    dtype = np.uint8 if strange == 255 else np.asarray(strange).dtype
+    given = Events(*(np.zeros(3, int) for _ in "xyt"), p=np.array([1, strange, strange], dtype))
+    with pytest.raises(DataError, match=f"0 or -1 where it became darker, found {strange} and 1"):
+        check_on_sensor(given, height=3, width=4)
+
+
+@pytest.mark.parametrize("clock", ["i2", "u2", "i4", "u8", "f2", "f4", "f8", "g"])
+def test_elapsed_time_is_exact_on_every_clock(clock: str) -> None:
+    first, last = (-30_000, 30_000) if clock[0] != "u" else (1, 60_001)
+    t = np.array([first, first, last], clock)
+    expected = float(int(t[-1]) - int(t[0]))  # half precision rounds the stamps themselves
+    found = elapsed(t, t[0])
+    assert found.dtype == np.float64 and found.tolist() == [0, 0, expected]
 
 
 def test_the_corners_of_the_sensor_are_on_it() -> None:

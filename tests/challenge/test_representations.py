@@ -4,6 +4,8 @@ functions.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -123,9 +125,62 @@ def test_an_event_off_the_sensor_does_not_wrap_into_another_row() -> None:
         )
 
 
-def test_one_bin_is_refused() -> None:
-    with pytest.raises(DataError, match="at least 2 bins"):
-        voxel_grid(Events.empty(), 1, 3, 4)
+def test_no_bins_are_refused() -> None:
+    with pytest.raises(DataError, match="at least 1 bin, found 0"):
+        voxel_grid(Events.empty(), 0, 3, 4)
+
+
+def test_one_bin_holds_the_sum_of_the_signs() -> None:
+    """AHupuJR/EFNet 7cf6737, `events_to_voxel_grid` with one bin, on formula_events(2000, 24, 32):
+    row 10, columns 16 to 25, and the sum of magnitudes.
+    """
+    grid = voxel_grid(formula_events(2000, 24, 32), 1, 24, 32)
+    assert grid.shape == (1, 24, 32) and grid.dtype == np.float32
+    assert grid[0, 10, 16:26].tolist() == [-1, -1, 1, 0, -1, -3, -1, 1, 1, -1]
+    assert (np.abs(grid).sum(), grid.sum()) == (752, -132)
+
+
+@st.composite
+def clocks(draw: st.DrawFn) -> np.ndarray:
+    """Ascending stamps of any real type, which may run over all of it."""
+    dtype = np.dtype(draw(st.sampled_from("?bBhHiIqQefd")))
+    if dtype.kind == "f":
+        width = dtype.itemsize * 8
+        largest = min(float(np.finfo(dtype).max), 1e300)  # a span beyond float64 is no time
+        stamp = st.floats(-largest, largest, width=width) | st.floats(0, 1000, width=width)
+    elif dtype.kind == "b":
+        stamp = st.booleans()
+    else:
+        limits = np.iinfo(dtype)
+        stamp = st.integers(int(limits.min), int(limits.max))
+    return np.sort(np.array(draw(st.lists(stamp, min_size=1, max_size=12)), dtype))
+
+
+@given(clocks(), st.integers(1, 7))
+def test_any_clock_gives_the_exact_grid(t: np.ndarray, bins: int) -> None:
+    """Against rational arithmetic: whatever the type, and however much of it the clock spans."""
+    exact = [Fraction(stamp.item()) for stamp in t]
+    span = (exact[-1] - exact[0]) or 1
+    expected = np.zeros((bins, len(t)))
+    for event, stamp in enumerate(exact):
+        position = (bins - 1) * (stamp - exact[0]) / span
+        for b in range(bins):
+            expected[b, event] = max(0, 1 - abs(b - position))
+    events = Events(x=np.arange(len(t)), y=np.zeros(len(t), int), t=t, p=np.ones(len(t), np.int8))
+    np.testing.assert_allclose(voxel_grid(events, bins, 1, len(t))[:, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
+def test_a_signed_clock_may_span_more_than_half_its_range(dtype: type) -> None:
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    t = np.array([low, 0, high], dtype)
+    events = Events(x=np.arange(3), y=np.zeros(3, int), t=t, p=np.ones(3, int))
+    whole = voxel_grid(events, 3, 1, 3)
+    np.testing.assert_allclose(whole[:, 0, 1], [0, 1, 0], atol=0.01)  # 0 is near the middle
+    part = voxel_grid(events.select(np.array([1])), 3, 1, 3, span=(low, high))
+    assert np.array_equal(part[:, 0, 1], whole[:, 0, 1])
+    with np.errstate(over="ignore"):  # control: in the clock's own type the span comes out negative
+        assert t[-1] - t[0] < 0
 
 
 @given(st.integers(0, 400), st.integers(2, 9), st.integers(0, 2**32 - 1))

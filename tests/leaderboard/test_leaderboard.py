@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
 from challenge.errors import ConfigError, SubmissionError
+from challenge.images import write_png
 from challenge.scoring.results import load_scores
 from leaderboard.__main__ import main
 from leaderboard.load import load_runs
@@ -216,7 +218,7 @@ def test_equal_runs_get_no_warning(runs: Path) -> None:
     ("scores", "words"),
     [
         ({"frames": 3}, "different numbers of frames (4 frames: blurry, edi, efnet_mini; 3 frames"),
-        ({"sharp_sha256": "bb"}, "different sharp images (blurry, edi, efnet_mini; other)"),
+        ({"sharp_sha256": None}, "different sharp images (blurry, edi, efnet_mini; other)"),
         ({"sequences": {}}, "different sequences"),
         ({"profile": "ntire_y"}, "different profiles (ntire_y, published_kit)"),
     ],
@@ -232,7 +234,48 @@ def test_an_unfair_comparison_is_said(runs: Path, scores: dict[str, Any], words:
 
 def test_no_gain_over_other_sharp_images(runs: Path) -> None:
     add_run(runs, "mini/val/other", 40.0, sharp_sha256="bb")
-    assert pd.isna(boards(runs)[1].table.set_index("run").loc["other", "gain_db"])
+    _, mini, other = boards(runs)
+    assert list(other.table["run"]) == ["other"] and other.table["gain_db"].isna().all()
+    assert list(mini.table["run"]) == ["efnet_mini", "edi", "blurry"] and mini.warnings == []
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_runs_of_other_frames_are_no_rows_of_one_table(runs: Path, scored: bool) -> None:
+    a = {"inputs_sha256": "a" * 64, "data_root": "/a/mini"}
+    b = {"inputs_sha256": "b" * 64, "data_root": "/b/mini"}
+    add_run(runs, "mini/val/of_a", 30.0, a)
+    add_run(runs, "mini/val/of_b", 40.0, b)  # the same sharp images, another blur
+    add_run(runs, "mini/val/b_too", 41.0 if scored else None, b)
+    _, *mini = boards(runs)
+    (of_a,) = [board for board in mini if "of_a" in set(board.table["run"])]
+    (of_b,) = [board for board in mini if "of_b" in set(board.table["run"])]
+    assert of_a is not of_b and len(mini) == 2
+    text = text_of(of_b, 200)
+    assert text.startswith("mini / val (data /b/mini, frames bbbbbbbb): 4 frames")
+    assert "b_too" in text and "b_too" not in text_of(of_a)
+    table = one_table(mini).set_index("run")
+    assert table.loc["of_b", "inputs_sha256"] == "b" * 64 and len(table) == 5 + scored
+
+
+def test_copies_of_the_same_frames_are_one_table(runs: Path) -> None:
+    for root in ("/a", "/b"):
+        add_run(runs, f"mini/val/of{root[1]}", 30.0, {"inputs_sha256": "c", "data_root": root})
+    _, mini = boards(runs)
+    assert len(mini.table) == 5 and "(data" not in text_of(mini) and mini.warnings == []
+
+
+def test_a_users_run_of_a_baseline_is_its_row(runs: Path) -> None:
+    record = json.loads((runs / "mini/val/edi/run.json").read_text())
+    (runs / "mini/val/edi/run.json").write_text(json.dumps(record | {"reference": False}))
+    assert not any("missing" in note for note in boards(runs)[1].notes)
+
+
+def test_a_folder_without_run_json_is_a_row_of_its_place(runs: Path) -> None:
+    folder = add_run(runs, "mini/val/theirs", 33.0)
+    (folder / "run.json").unlink()
+    assert "theirs" not in list(boards(runs)[1].table["run"])  # no PNG: no run
+    write_png(folder / "a_00000.png", np.zeros((8, 8, 3), np.uint8))
+    assert list(boards(runs)[1].table["run"])[0] == "theirs"
 
 
 @pytest.mark.parametrize(("sequences", "p"), [(1, "1 (2"), (4, "0.125 (2"), (6, "0.0312 (2")])
@@ -251,12 +294,12 @@ def test_unscored_runs_and_missing_references_are_listed(
     assert main([str(runs)]) == 0
     output = capsys.readouterr().out
     assert "not scored yet: fresh" in output and "not scored yet: own/test/fresh" in output
-    assert "reference rows missing: blurry, edi; `bash run.sh score` makes them" in output
+    assert "reference rows missing: blurry, edi; `bash run.sh score --references` makes" in output
     assert "fresh" not in (runs / "leaderboard.csv").read_text()
 
 
 def test_a_user_run_called_blurry_is_no_reference(tmp_path: Path) -> None:
-    add_run(tmp_path, "mini/val/blurry", 24.0, {"baseline": "blurry"})
+    add_run(tmp_path, "mini/val/blurry", 24.0, {"baseline": "my_package.blurry"})
     board = boards(tmp_path)[0]
     assert board.table["gain_db"].isna().all()
     assert "reference rows missing: blurry, edi; `bash run.sh score` makes them" in board.notes

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from baselines.efnet.checkpoint import (
+    gate_was_trained,
     load_checkpoint,
     load_weights,
     network_of,
     new_network,
+    origin_doubt,
     save_checkpoint,
 )
 from baselines.efnet.config import Config, DataConfig, NetworkConfig
@@ -47,6 +49,47 @@ def test_published_ones_load_without_a_configuration(
         torch.equal(a, b)
         for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
     )
+
+
+def trained_gate(network: EFNet, with_mask: bool, precision: torch.dtype) -> bool | None:
+    """Whether the gate counts as trained after a few steps of the published optimiser."""
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
+    x, event = torch.rand(1, 3, 16, 16), torch.rand(1, 6, 16, 16)
+    for _ in range(5):
+        optimiser.zero_grad()
+        stages = network(x, event, torch.ones(1, 1, 16, 16) if with_mask else None)
+        # as in the published code, which gives weights without a part a gradient of zero
+        (stages[1].square().mean() + 0 * sum(p.sum() for p in network.parameters())).backward()
+        optimiser.step()
+    return gate_was_trained({k: v.to(precision) for k, v in network.state_dict().items()})
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_whether_the_mask_was_used_in_training_is_read_off_the_weights(
+    precision: torch.dtype,
+) -> None:
+    torch.manual_seed(0)
+    assert trained_gate(EFNet(wf=8), True, precision) is True
+    assert trained_gate(EFNet(wf=8), False, precision) is False
+    assert gate_was_trained(EFNet(wf=4, depth=1).state_dict()) is None
+
+
+def test_weights_of_gopro_and_reblur_are_told_by_gate_or_name() -> None:
+    torch.manual_seed(0)
+    network = EFNet(wf=8)
+    fresh: dict = {"params": network.state_dict()}
+    plain = origin_doubt(fresh, Path("net_g_latest.pth"))
+    assert plain is not None and "taken for weights of the published HighREV training" in plain
+    assert "which weights themselves do not tell" in plain and "poor" not in plain
+    named = origin_doubt(fresh, Path("EFNet-GoPro.pth"))
+    assert named is not None and "its name says GoPro" in named and "expect poor images" in named
+    trained_gate(network, True, torch.float32)
+    gated = origin_doubt({"params": network.state_dict()}, Path("x.pth"))
+    assert gated is not None and "its event-mask gate has been trained" in gated
+    for doubt in (named, gated, plain):
+        assert "SCER" in doubt and "BGR" in doubt and "event mask" in doubt
+    ours = {"params": network.state_dict(), "config": dataclasses.asdict(config(wf=8))}
+    assert origin_doubt(ours, Path("EFNet-GoPro.pth")) is None
 
 
 def test_another_width_and_other_bins_are_one_clear_error(tmp_path: Path) -> None:

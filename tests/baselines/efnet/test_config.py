@@ -34,7 +34,7 @@ def test_highrev_is_the_published_recipe() -> None:
 
 def test_every_bad_value_is_listed() -> None:
     overrides = [
-        "data.bins=1",
+        "data.bins=0",
         "train.batch=0",
         "train.precision=half",
         "name=a/b",

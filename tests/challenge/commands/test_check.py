@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 from challenge.commands import check as cli
+from challenge.files import images_sha256
 from challenge.images import read_png, to_uint8, write_png
 from challenge.rules import Rules
-from challenge.runs import RunRecord, save_record
+from challenge.runs import RunRecord, load_record, save_record
 from challenge.submission import Readme, write_submission
 
 README = Readme(0.5, 1, 0, "a method")
@@ -99,7 +102,7 @@ def test_a_zip_from_elsewhere_with_its_data(foreign: Path, highrev: Path, capsys
     output = capsys.readouterr().out
     assert "no split was named: by names or count it is val" in output
     assert cli.main([str(foreign), "--data", str(highrev), "--split", "test"]) == 1
-    assert "missing 2" in capsys.readouterr().out
+    assert "this looks like val" in capsys.readouterr().out
 
 
 def test_a_zip_from_elsewhere_alone_says_what_it_could_not_check(
@@ -129,7 +132,8 @@ def test_a_folder_from_elsewhere_is_told_what_packing_will_need(
     (folder / "run.json").unlink()
     assert cli.main([str(folder), "--data", str(highrev), "--split", "val"]) == 0
     output = capsys.readouterr().out
-    assert output.count("warning: run.json") == 3 and "--runtime" in output
+    assert output.count("warning: run.json") == 2 and "--runtime" in output
+    assert "note: no run.json, and not at submissions/<challenge>/<split>/<run>/" in output
 
 
 def test_the_report_for_programs(foreign: Path, highrev: Path, capsys: Capture) -> None:
@@ -273,6 +277,46 @@ def test_wrong_usage(
     filled = [each.format(tmp=tmp_path, folder=folder, data=highrev) for each in arguments]
     assert cli.main(filled) == 2
     assert capsys.readouterr().err
+
+
+def test_predictions_of_another_split_are_said_to_look_like_it(
+    folder: Path, highrev: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    options = ("--data", str(highrev), "--split", "test")
+    found = kinds(folder, *options, code=1, output=tmp_path / "r.json")
+    assert found == ["split"]
+    assert "this looks like val; give --split val" in capsys.readouterr().out
+    (folder / NAMES[0]).unlink()  # half of them are there: it is val, and one is missing
+    assert kinds(folder, code=1, output=tmp_path / "r.json") == ["missing"]
+
+
+def test_frames_other_than_those_of_the_record_are_a_warning(
+    folder: Path, highrev: Path, tmp_path: Path
+) -> None:
+    inputs = highrev / "val" / "blur"
+    record = load_record(folder)
+    save_record(folder, dataclasses.replace(record, inputs_sha256=images_sha256(inputs)))
+    assert kinds(folder, code=0, output=tmp_path / "r.json") == []
+    image = read_png(inputs / NAMES[0])
+    write_png(inputs / NAMES[0], np.maximum(image, 1) - 1)
+    assert kinds(folder, code=0, output=tmp_path / "r.json") == ["inputs"]
+
+
+def test_a_folder_of_pngs_is_understood_by_its_neighbours(
+    folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    beside = tmp_path / "submissions" / "mini" / "val"
+    shutil.copytree(folder, beside / "mine")
+    shutil.copytree(folder, beside / "theirs")
+    (beside / "theirs" / "run.json").unlink()
+    (beside / "theirs" / NAMES[0]).unlink()
+    assert cli.main([str(beside / "theirs")]) == 1
+    output = capsys.readouterr().out
+    assert f"error: {NAMES[0]}: expected a prediction, found none" in output
+    assert (
+        "note: no run.json; by its place it is of mini/val, by its neighbours the rules" in output
+    )
+    assert "names of the frames" not in output  # they were checked
 
 
 def test_nothing_is_written(folder: Path, foreign: Path, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from challenge.commands import submit as submit_verb
-from challenge.runs import RunRecord, save_record
+from challenge.runs import RunRecord, load_record, save_record
 
 Main = Callable[[list[str]], int]
 Parse = Callable[[str], tuple[float, int, int, str]]
@@ -82,6 +84,42 @@ def test_both_splits_of_the_latest_run_or_none(
     assert len(list(submissions.rglob("*.zip"))) == 2
 
 
+def test_a_split_that_is_left_out_is_said(
+    main: Main, folder: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 0
+    assert "note: only" not in capsys.readouterr().err  # the data have no test
+    (data / "test" / "blur").mkdir(parents=True)
+    (data / "test" / "blur" / NAMES[0]).write_bytes(png())
+    assert main([]) == 0
+    error = capsys.readouterr().err
+    assert "note: only val is packed" in error and "test/mine is not there" in error
+    assert "put its PNGs there" in error  # it was not made by `predict`
+    save_record(folder, dataclasses.replace(load_record(folder), baseline="edi"))
+    assert main([]) == 0
+    assert "bash run.sh predict --split test" in capsys.readouterr().err
+    save_record(folder.parents[1] / "test" / "mine", RunRecord("mine", reference=True))
+    assert main([]) == 0
+    assert "test/mine is a reference row" in capsys.readouterr().err
+    assert main([str(folder)]) == 0  # named: that one is meant
+    assert "note: only" not in capsys.readouterr().err
+
+
+def test_a_folder_of_pngs_is_packed_as_its_neighbours_are(
+    main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = folder.with_name("theirs")
+    shutil.copytree(folder, theirs)
+    (theirs / "run.json").unlink()
+    assert main([str(theirs), "--runtime", "1", "--device", "cpu"]) == 0
+    captured = capsys.readouterr()
+    assert "3 PNGs and readme.txt" in captured.out and "development phase" in captured.out
+    assert "no run.json; by its place it is of mini/val" in captured.err
+    (theirs / NAMES[0]).unlink()
+    assert main([str(theirs), "--runtime", "1", "--device", "cpu"]) == 1
+    assert f"{NAMES[0]}: expected a prediction, found none" in capsys.readouterr().err
+
+
 def test_options_stand_above_the_record(
     main: Main, server_parse: Parse, folder: Path, tmp_path: Path
 ) -> None:
@@ -90,6 +128,18 @@ def test_options_stand_above_the_record(
     assert main([str(folder), "--out", str(out), *options]) == 0
     with zipfile.ZipFile(out) as archive:
         assert server_parse(archive.read("readme.txt").decode()) == (2.5, 0, 1, "z")
+
+
+def test_a_language_model_is_told_where_the_template_asks(
+    main: Main, folder: Path, tmp_path: Path
+) -> None:
+    rules = tmp_path / "llm.yml"
+    rules.write_text('readme: "runtime : {runtime}\\nLLM : {llm}\\n"\n')
+    for options, told in (([], "0"), (["--llm"], "1")):
+        out = tmp_path / f"{told}.zip"
+        assert main([str(folder), "--out", str(out), "--rules", str(rules), *options]) == 0
+        with zipfile.ZipFile(out) as archive:
+            assert archive.read("readme.txt").decode() == f"runtime : 0.3125\nLLM : {told}\n"
 
 
 def test_a_run_json_by_hand_is_told_what_it_lacks(
@@ -127,9 +177,10 @@ def test_a_folder_without_run_json_is_checked_all_the_same(
 def test_a_reference_row_is_never_submitted(
     main: Main, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_record(folder, RunRecord("blurry", reference=True))
+    save_record(folder, RunRecord("edi", baseline="edi", reference=True))
     assert main([str(folder)]) == 1
-    assert "reference row" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "reference row" in error and "bash run.sh predict --baseline edi" in error
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "submissions/mini/val/mine/run.json"])

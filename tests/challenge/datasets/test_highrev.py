@@ -47,6 +47,46 @@ def test_polarity_minus_1_is_darker_and_flat_arrays_are_read(highrev: Path) -> N
     assert read_slice(path).p.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("strange", [2, 255, 0.5])
+def test_a_polarity_that_is_none_is_refused_with_file_and_value(
+    highrev: Path, strange: float
+) -> None:
+    path = highrev / "val" / "event" / "park_00000_04.npz"
+    with np.load(path) as archive:
+        polarity = archive["polarity"]
+    rewrite(path, polarity=np.where(polarity == 0, strange, polarity))
+    with pytest.raises(DataError, match=rf"park_00000_04.npz: polarity: .* found {strange}"):
+        open_split(highrev, "val")[0]
+    rewrite(path, polarity=polarity.astype(bool))  # its neighbour
+    assert set(read_slice(path).p.tolist()) == {0, 1}
+
+
+def test_a_pixel_beyond_32_bits_does_not_come_round_to_the_sensor(highrev: Path) -> None:
+    path = highrev / "val" / "event" / "park_00000_04.npz"
+    one = np.array([[1]])
+    rewrite(path, x=one + 2**32, y=one, timestamp=one, polarity=one)
+    with pytest.raises(DataError, match="park_00000_04.npz: x: expected pixels, found 0 to 42949"):
+        read_slice(path)
+
+
+@pytest.mark.parametrize("clock", ["i2", "i4", "u8", "f4"])
+def test_a_clock_of_any_type_gives_the_same_grid(highrev: Path, clock: str) -> None:
+    grids = []
+    for start, dtype in ((0, "i8"), (0 if clock == "u8" else -30_000, clock)):
+        for number in range(11):
+            path = highrev / "val" / "event" / f"park_00000_{number:02d}.npz"
+            step = np.arange(0, 6000, 1000)[:, None] + 6000 * number
+            rewrite(
+                path, x=step // 1000 % 9, y=step // 1000 % 7,
+                timestamp=(start + np.minimum(step, 59_000)).astype(dtype),
+                polarity=step % 2000 > 0,
+            )  # fmt: skip
+        events = open_split(highrev, "val")[0].events
+        assert events is not None and events.t.dtype == dtype
+        grids.append(voxel_grid(events, 6, 40, 56))
+    assert np.array_equal(*grids)
+
+
 def test_slices_that_overlap_are_sorted_by_time(highrev: Path) -> None:
     times = np.array([[0], [9000]])
     rewrite(

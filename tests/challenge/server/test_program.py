@@ -7,20 +7,22 @@ import math
 import os
 import runpy
 import sys
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from challenge.errors import ConfigError
 from challenge.hosting.packed import scoring_program
 from challenge.images import read_png, write_png
-from challenge.metrics.profiles import PROFILES, Profile, score_pair
+from challenge.metrics.profiles import PROFILES, score_pair
 from challenge.metrics.psnr import psnr_luma
 from challenge.metrics.ssim import ssim_3d
 from challenge.rules import Rules, load_rules
+from challenge.rules.hosting import Column
 from challenge.server import program, score
-from challenge.server.program import Settings, leaderboard_row, write_scores
+from challenge.server.program import Settings, Shown, leaderboard_row, write_scores
 
 
 @pytest.fixture
@@ -83,6 +85,57 @@ def test_the_page_shows_each_image_and_sequence_escaped(
     assert "<script" not in html and "<b>" not in html and "http" not in html
 
 
+def test_the_page_of_the_test_phase_shows_no_image(
+    unpacked: Path, tmp_path: Path, rules: Rules, settings_file: Path
+) -> None:
+    settings_file.write_bytes(scoring_program(rules, images=False)["settings.json"])
+    assert program.main(str(unpacked), str(tmp_path / "output"), settings_file) == 0
+    html = page_of(tmp_path / "output")
+    scores = json.loads((tmp_path / "output" / "scores.json").read_text())
+    assert f"{scores['PSNR']:.6g}" in html and "not published" in html
+    assert "park" not in html and "By sequence" not in html
+
+
+def test_columns_of_two_profiles_stand_side_by_side(
+    unpacked: Path, tmp_path: Path, rules: Rules, settings_file: Path
+) -> None:
+    assert rules.hosting is not None
+    columns = [Column("Y", "psnr", profile="ntire_y"), *rules.hosting.columns]
+    both = replace(rules, hosting=replace(rules.hosting, columns=columns))
+    settings_file.write_bytes(scoring_program(both)["settings.json"])
+    assert program.main(str(unpacked), str(tmp_path / "output"), settings_file) == 0
+    scores = json.loads((tmp_path / "output" / "scores.json").read_text())
+    pairs = [
+        (read_png(unpacked / "res" / path.name), read_png(path))
+        for path in sorted((unpacked / "ref").glob("*.png"))
+    ]
+    assert scores["Y"] == float(np.mean([psnr_luma(*pair) for pair in pairs]))
+    rgb = [score_pair("published_kit", *pair)["psnr"] for pair in pairs]
+    assert scores["PSNR"] == float(np.mean(rgb)) != scores["Y"]
+
+
+def test_lpips_where_torch_is_missing_says_so(
+    unpacked: Path, tmp_path: Path, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = json.loads(settings_file.read_text())
+    settings["columns"] += [
+        {"key": "L", "value": "lpips_alex", "profile": None, "net": "alex", "title": ""}
+    ]
+    settings_file.write_text(json.dumps(settings))
+    find = program.importlib.util.find_spec
+    monkeypatch.setattr(
+        program.importlib.util, "find_spec", lambda name: None if name == "lpips" else find(name)
+    )
+    assert program.main(str(unpacked), str(tmp_path / "output"), settings_file) == 1
+    assert "no package lpips" in page_of(tmp_path / "output")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"columns": 1}', '{"columns": [{}]}'])
+def test_settings_of_another_make_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="settings.json"):
+        program.parse_settings(text.encode())
+
+
 def test_a_perfect_submission_is_capped(
     unpacked: Path, tmp_path: Path, settings_file: Path
 ) -> None:
@@ -137,7 +190,7 @@ def test_several_processes_give_the_same(
         for side in ("res", "ref"):
             write_png(tmp_path / side / f"{name}.png", rng.integers(0, 256, (30, 40, 3), "u1"))
         paths = (str(tmp_path / side / f"{name}.png") for side in ("res", "ref"))
-        pairs.append((*paths, PROFILES["published_kit"]))
+        pairs.append((*paths, [Shown("P", "psnr", PROFILES["published_kit"])]))
     alone = program.score_rows(pairs, pixels=1)
     monkeypatch.setattr(program, "cores", lambda: 2)
     assert program.score_rows(pairs, pixels=10**9) == alone
@@ -171,10 +224,13 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
 
 
 def test_a_row_reads_the_readme_by_position(rules: Rules) -> None:
-    columns = [("S", "ssim"), ("T", "runtime"), ("G", "cpu")]
-    profile = Profile(**asdict(PROFILES["standard"]))
-    settings = Settings("x", profile, rules.readme, columns)
-    rows = {"a_0.png": {"psnr": 20.0, "ssim": 0.5}, "a_1.png": {"psnr": 30.0, "ssim": 0.75}}
+    columns = [
+        Shown("S", "ssim", PROFILES["standard"]),
+        Shown("T", "runtime"),
+        Shown("G", "cpu"),
+    ]
+    settings = Settings("x", rules.readme, columns)
+    rows = {"a_0.png": {"S": 0.5}, "a_1.png": {"S": 0.75}}
     readme = "my runtime: 1.5\nnotes without a colon\nCPU: 0\nExtra: 1\nOther: text"
     assert leaderboard_row(settings, rows, readme) == {"S": 0.625, "T": 1.5, "G": 0.0}
 

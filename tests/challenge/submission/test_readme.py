@@ -74,6 +74,18 @@ def test_what_the_server_would_read_as_minus_one(old: str, new: str, place: str)
     assert place in finding.expected
 
 
+def test_newer_templates_ask_for_language_models() -> None:
+    lines = TEMPLATE.splitlines(keepends=True)
+    template = "".join([*lines[:3], "LLM [1] / No LLM [0] : {llm}\n", *lines[3:]])
+    readme = Readme(10.43, 0, 1, "text", llm=1)
+    text = write_readme(template, readme)
+    assert server_values(text) == ["10.43", "0", "1", "1", "text"]
+    assert check_readme(text, template) == [] == readme_differences(text, template, readme)
+    assert readme_differences(text, template, Readme(10.43, 0, 1, "text")) == ["llm"]
+    (finding,) = check_readme(text.replace("LLM [0] : 1", "LLM [0] : GPT"), template)
+    assert "1 (a language model helped) or 0 (none) in line 4" in finding.expected
+
+
 def test_a_line_too_many_shifts_the_values(
     server_parse: Parse,
 ) -> None:
