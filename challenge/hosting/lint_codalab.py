@@ -102,7 +102,7 @@ def _dates(phases: list[Table], end: Any, now: datetime.datetime) -> Iterator[Fi
         yield from past(phase.get("start_date"), where, now)
         start = moment(phase.get("start_date"))
         if start and previous and start <= previous:
-            yield refused(f"{where}: after the phase before it", f"{start:%F %T}", "set it later")
+            yield breaks(f"{where}: after the phase before it", f"{start:%F %T}", "set it later")
         elif start and previous and start - previous <= datetime.timedelta(days=1):
             fix = "leave more time: Codabench ends a v1 phase a day before the next one starts"
             yield breaks(f"{where}: more than a day after the one before", f"{start:%F %T}", fix)

@@ -86,6 +86,8 @@ EMAIL = Field(
     lambda value: value in (None, "") or (isinstance(value, str) and is_email(value)),
 )
 MAPPING = Field("keys and values", lambda value: isinstance(value, Mapping) and bool(value))
+NUMBER = Field("a number", lambda value: isinstance(value, (int, float)))
+SOME_LIST = Field("a list", lambda value: isinstance(value, list))
 LIST = Field("a list", lambda value: isinstance(value, list) and bool(value))
 FILE = Field(NAME, lambda value: isinstance(value, str) and bool(value))
 Fields = Mapping[str, Field]
@@ -111,7 +113,7 @@ CODABENCH: Fields = {
     "fact_sheet": ANYTHING,
     "forum_enabled": FLAG,
     "terms": needed(FILE),
-    "pages": needed(LIST),
+    "pages": needed(SOME_LIST),
     "tasks": needed(LIST),
     "solutions": ANYTHING,
     "phases": needed(LIST),
@@ -131,12 +133,12 @@ CODABENCH_TASK: Fields = {
     "is_public": FLAG,
 }
 CODABENCH_PHASE: Fields = {
-    "index": whole(),
+    "index": NUMBER,
     "name": needed(text(256, empty=False)),
     "description": text(),
     "start": needed(ANYTHING),
     "end": ANYTHING,
-    "tasks": needed(Field("a list", lambda value: isinstance(value, list))),
+    "tasks": needed(SOME_LIST),
     "max_submissions": whole(empty=True),
     "max_submissions_per_day": whole(empty=True),
     "execution_time_limit": whole(empty=True),

@@ -18,10 +18,12 @@ from challenge.commands.rehearse import Rehearsal
 from challenge.errors import ConfigError, DataError
 from challenge.hosting import packed, platforms
 from challenge.hosting.bundles import build_bundle, with_splits
+from challenge.hosting.definitions import DEFINITIONS
 from challenge.hosting.lint import lint_bundle
 from challenge.hosting.packed import hosting_of, scoring_program
+from challenge.metrics.profiles import METRICS
 from challenge.rules import RULES_FOLDER, Rules, load_rules
-from challenge.rules.hosting import Column, Hosting, Link, Page, Phase, hosting_problems
+from challenge.rules.hosting import LPIPS, Column, Hosting, Link, Page, Phase, hosting_problems
 
 NOW = datetime.datetime(2026, 12, 1, tzinfo=datetime.timezone.utc)
 BOTH = pytest.mark.parametrize("platform", ["codalab", "codabench"])
@@ -105,6 +107,42 @@ def test_the_pages_say_what_the_rules_say(bundle: Callable[[str], Path]) -> None
     with zipfile.ZipFile(io.BytesIO(content["starting_kit.zip"])) as kit:
         assert kit.read("names_val.txt") == b"park_00000.png\npark_00012.png\n"
         assert b"runtime per image [s] : 0.31" in kit.read("readme.txt")
+
+
+def test_every_metric_has_words_for_participants() -> None:
+    names = {name for kind in METRICS.values() for name in kind} | set(LPIPS)
+    assert set(DEFINITIONS) == names
+    for title, text in DEFINITIONS.values():
+        assert title and not any(
+            word in text for word in ("Traps", "uint8", "dtype", "Raises", "{")
+        )
+
+
+def test_links_sponsors_and_own_pages_are_in_the_bundle(
+    highrev: Path, rules: Rules, tmp_path: Path
+) -> None:
+    (tmp_path / "prizes.html").write_text("<p>Prizes: \u20ac 100</p>", encoding="utf-8")
+    hosting = replace(
+        hosting_of(rules),
+        data_links=[Link("Training <data>", "https://example.org/a?b=c&d=e")],
+        sponsors=[Link("A sponsor", "https://example.com")],
+        pages=[Page("Prizes & dates", str(tmp_path / "prizes.html"))],
+        contact="lab@example.org",
+    )
+    for platform in ("codalab", "codabench"):
+        path = tmp_path / f"{platform}.zip"
+        build_bundle(replace(rules, hosting=hosting), highrev, platform, path)
+        assert lint_bundle(path, now=NOW) == []
+        content = entries(path)
+        link = b'<a href="https://example.org/a?b=c&amp;d=e">Training &lt;data&gt;</a>'
+        assert link in content["data.html"] and b"https://example.com" in content["overview.html"]
+        assert content["page_1.html"] == b"<p>Prizes: &#8364; 100</p>"
+        assert "Prizes & dates" in content["competition.yaml"].decode()
+    for text in ("", None):
+        page = tmp_path / "prizes.html"
+        page.unlink() if text is None else page.write_text(text)
+        with pytest.raises(ConfigError, match=r"prizes\.html: expected a page's HTML"):
+            build_bundle(replace(rules, hosting=hosting), highrev, "codabench", path)
 
 
 def test_the_command_line_builds_and_lints_both(
