@@ -12,14 +12,17 @@ from challenge.submission.pixels.look import SIDE, Look
 
 SOFT = 2.0  # cells; what restoring changes hardly counts after that
 LEAST = 2.5  # levels; nothing nearer to its input than that is blamed
+LEASTS = {"channels": 8.0}  # levels; a slight cast is no mistake
 MARGINS = {"levels": 9.0, "zoom": 3.0}  # spoiled, the squared error must be so many times smaller
 MARGIN = 3.5
-TOGETHER = 2.0  # the same of all frames together, for exchanged channels
+TOGETHER, NEARLY_ALL = 2.0, 0.8  # for channels, the same in nearly all frames
+EXPLAINED = 0.2  # of the contrast, squared, may be left
 ANOTHER = 2.5  # times nearer to another frame's input, squared
 GAIN, OFFSET = (0.72, 1.35), 0.3  # contrast against the input's; brightness, as a share of it
 DARK = 16.0  # levels; brightness is compared with at least that
 UNLIKE = 0.5  # share of the prediction's shapes that are not its input's
-PART_TIMES, PART_LEAST = 8.0, 0.45  # a tile's error: times the median; of its input's contrast
+PART_TIMES, PART_LEAST = 8.0, 0.45  # a tile's error: times the usual; of its input's contrast
+PART_MOST = 0.7, 12.0  # of the contrast; levels: a fault, however usual
 TILES = 4  # by as many
 
 Found = Mapping[str, str]
@@ -36,7 +39,7 @@ WORDS = {
 
 
 def _errors(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    return np.square(ours - theirs).mean(axis=(1, 2, 3))
+    return np.asarray(np.square(ours - theirs).mean(axis=(1, 2, 3)))
 
 
 def _copies(looks: Mapping[str, Look]) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -46,25 +49,32 @@ def _copies(looks: Mapping[str, Look]) -> tuple[list[str], np.ndarray, np.ndarra
     return list(known), pairs[:, 0], pairs[:, 1]
 
 
+def _soft(small: np.ndarray) -> np.ndarray:
+    soft = [cv2.GaussianBlur(each.astype(np.float32), (0, 0), SOFT) for each in small]
+    return np.array(soft, np.float32).reshape(small.shape)
+
+
 def _soft_copies(looks: Mapping[str, Look]) -> tuple[list[str], np.ndarray, np.ndarray]:
     names, ours, theirs = _copies(looks)
-    soft = [[cv2.GaussianBlur(each, (0, 0), SOFT) for each in small] for small in (ours, theirs)]
-    return names, np.array(soft[0]), np.array(soft[1])
+    return names, _soft(ours), _soft(theirs)
 
 
 def known_mistakes(looks: Mapping[str, Look]) -> Iterable[Fault]:
     """Try each known mistake on the inputs: which of them explains a prediction best?"""
-    names, ours, theirs = _soft_copies(looks)
+    names, ours, theirs = _copies(looks)
     if not names:
         return
-    straight = _errors(ours, theirs)
-    spoiled = np.stack([_errors(ours, known.spoil(theirs)) for known in KNOWN]) + 0.1
-    margins = np.array([MARGINS.get(known.kind, MARGIN) for known in KNOWN])
-    nearer = straight / spoiled > margins[:, None]
-    nearer &= straight > LEAST**2
-    for index, known in enumerate(KNOWN):  # all together
-        if known.kind == "channels" and straight.sum() > TOGETHER * spoiled[index].sum():
-            nearer[index] |= straight > TOGETHER * spoiled[index]
+    straight = _errors(_soft(ours), _soft(theirs))
+    spoiled = np.array([_errors(_soft(ours), _soft(known.spoil(theirs))) for known in KNOWN]) + 0.1
+    margins = np.array([MARGINS.get(known.kind, MARGIN) for known in KNOWN])[:, None]
+    least = np.array([LEASTS.get(known.kind, LEAST) for known in KNOWN])[:, None]
+    contrast = _shapes(theirs)[1]
+    nearer = (straight > margins * spoiled) & (straight > least**2)
+    nearer &= spoiled < EXPLAINED * np.square(np.maximum(contrast, least))
+    for index, known in enumerate(KNOWN):  # a weak tint tells by all frames together
+        mine = straight > TOGETHER * spoiled[index]
+        if known.kind == "channels" and mine.mean() > NEARLY_ALL:
+            nearer[index] |= mine & (straight > LEAST**2)
     best = np.where(nearer, spoiled, np.inf).argmin(axis=0)
     blamed = nearer.any(axis=0)
     for kind in dict.fromkeys(known.kind for known in KNOWN):
@@ -147,7 +157,8 @@ def unlike_in_part(looks: Mapping[str, Look]) -> Iterable[Fault]:
     tiles = np.sqrt(error.reshape(-1, TILES, side, TILES, side, 3).mean(axis=(2, 4, 5)))
     usual = max(float(np.median(tiles)), 0.5)
     worst = tiles.max(axis=(1, 2))
-    off = (worst > PART_TIMES * usual) & (worst > PART_LEAST * contrast) & (worst > 2 * LEAST)
+    far = np.minimum(PART_TIMES * usual, np.maximum(PART_MOST[0] * contrast, PART_MOST[1]))
+    off = (worst > far) & (worst > PART_LEAST * contrast) & (worst > 2 * LEAST)
     found = {}
     for i in np.flatnonzero(off):
         row, column = divmod(int(tiles[i].argmax()), TILES)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 SIDE = 48  # cells; of a small copy, in which blur hardly counts, whatever the frame's shape
+SMALLEST = 32  # pixels; in less, nothing can be told for certain
 CROP = 560  # pixels; the middle of a frame, in which details are looked at
 FURTHEST = 24  # pixels; shifts are looked for so far
 APART_GAIN = 2.0  # so many times smaller must the squared error of a channel get
@@ -15,6 +16,7 @@ SHIFT_SIGMA = 3.0  # pixels; the input is blurred anyway
 PERIODS = (2, 3, 4, 8)  # pixels; of an enlargement or of blocks
 CELL = 4  # pixels; a cell of equal pixels holds no picture
 BLANK = 40.0  # levels; so far from its input a blank cell is a fault
+CLIPPED = 0.05  # of the rest may be darker (brighter) than what was clipped
 MENDED = 0.45  # of the squared error may be left when wrapping is undone
 WRAPPED = 180  # levels; no restoration goes so far where its input is flat
 FLAT_WINDOW, FLAT_RANGE, FLAT_VARIANCE = 9, 24, 1.0  # pixels; levels; levels squared
@@ -28,7 +30,7 @@ class Look:
         constant, top: whether all pixels are equal; the largest value.
         same: equal to the input, pixel for pixel.
         small, target: (SIDE, SIDE, 3) float32, prediction and input averaged over cells; None
-            without an input, and `detail` too.
+            without an input, or in a tiny frame, and `detail` too.
         detail: what is measured pixel by pixel.
     """
 
@@ -85,6 +87,8 @@ def look_at(prediction: np.ndarray, blurry: np.ndarray | None) -> Look:
     if blurry is None or bool((blurry == blurry[0, 0]).all()):
         return Look(constant and blurry is None, top if blurry is None else 255)
     same = bool(np.array_equal(prediction, blurry))
+    if min(blurry.shape[:2]) < SMALLEST:
+        return Look(constant, top, same)
     detail = _detail(prediction, blurry)
     return Look(constant, top, same, small_copy(prediction), small_copy(blurry), detail)
 
@@ -105,9 +109,7 @@ def _detail(prediction: np.ndarray, blurry: np.ndarray) -> Detail:
     flat = _flat(theirs)
     bias = float(ours[flat].mean() - theirs[flat].mean()) if flat.any() else 0.0
     return Detail(
-        shifts=_shift_errors(
-            ours.mean(axis=2, dtype=np.float32), theirs.mean(axis=2, dtype=np.float32)
-        ),
+        shifts=_shift_errors(_grey(ours), _grey(theirs), FURTHEST),
         apart=_apart(ours, theirs),
         error=error,
         white=white,
@@ -125,13 +127,17 @@ def _detail(prediction: np.ndarray, blurry: np.ndarray) -> Detail:
     )
 
 
-def _shift_errors(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    furthest = min(FURTHEST, min(ours.shape) // 4)
+def _grey(image: np.ndarray) -> np.ndarray:
+    return np.asarray(image.mean(axis=2, dtype=np.float32))
+
+
+def _shift_errors(ours: np.ndarray, theirs: np.ndarray, furthest: int) -> np.ndarray:
+    furthest = min(furthest, min(ours.shape) // 4)
     ours, theirs = (cv2.GaussianBlur(image, (0, 0), SHIFT_SIGMA) for image in (ours, theirs))
     height, width = theirs.shape
     middle = theirs[furthest : height - furthest, furthest : width - furthest]
-    errors: np.ndarray = cv2.matchTemplate(ours, middle, cv2.TM_SQDIFF)
-    return np.maximum(errors, 0) / middle.size
+    errors = cv2.matchTemplate(ours, middle, cv2.TM_SQDIFF)
+    return np.asarray(np.maximum(errors, 0) / middle.size)
 
 
 def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -140,7 +146,8 @@ def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
     small = [cv2.resize(image, half, interpolation=cv2.INTER_AREA) for image in (ours, theirs)]
     distances = []
     for channel in range(3):
-        errors = _shift_errors(*(image[:, :, channel].astype(np.float32) for image in small))
+        mine, other = (image[:, :, channel].astype(np.float32) for image in small)
+        errors = _shift_errors(mine, other, FURTHEST // 2)
         (dy, dx), gain = best_shift(errors)
         distances.append(2 * float(np.hypot(dy, dx)) if gain > APART_GAIN else 0.0)
     return max(distances) if min(distances) == 0 else 0.0
@@ -204,13 +211,24 @@ def _used_levels(image: np.ndarray) -> float:
 
 
 def _blank_share(prediction: np.ndarray, blurry: np.ndarray) -> float:
-    """Share of CELL by CELL blocks of equal pixels that are far from their input."""
+    """Share of CELL by CELL blocks of one and the same colour that are far from their input.
+
+    Nothing, where the input is darkest or brightest there: values that were clipped make no hole.
+    """
     grey, target = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (prediction, blurry))
     block = np.ones((CELL, CELL), np.uint8)
     inner = slice(CELL // 2, None, CELL), slice(CELL // 2, None, CELL)
     even = cv2.dilate(grey, block)[inner] == cv2.erode(grey, block)[inner]
-    difference = cv2.absdiff(grey, target)[inner]
-    return float((even & (difference > min(BLANK, target.mean() / 2))).mean())
+    difference, target = cv2.absdiff(grey, target)[inner], target[inner]
+    blank = even & (difference > min(BLANK, target.mean() / 2))
+    if not blank.any():
+        return 0.0
+    blank &= grey[inner] == np.bincount(grey[inner][blank]).argmax()
+    if not blank.all():
+        low, high = np.percentile(target[blank], (10, 90))
+        between = min((target[~blank] < high).mean(), (target[~blank] > low).mean())
+        return float(blank.mean()) if between > CLIPPED else 0.0
+    return float(blank.mean())
 
 
 def _wrapped_share(prediction: np.ndarray, blurry: np.ndarray) -> float:
@@ -223,7 +241,8 @@ def _wrapped_share(prediction: np.ndarray, blurry: np.ndarray) -> float:
         np.square(each, dtype=np.float32).mean()
         for each in (difference, np.minimum(difference, -difference))  # bytes wrap themselves
     )
-    if unwrapped > MENDED * error:
+    at_an_end = (prediction[far] % 255 == 0).mean()  # as clipped values are, and NaN
+    if unwrapped > MENDED * error or at_an_end > 0.5:
         return 0.0
     window = np.ones((FLAT_WINDOW, FLAT_WINDOW), np.uint8)
     flat = cv2.subtract(cv2.dilate(blurry, window), cv2.erode(blurry, window)) < FLAT_RANGE

@@ -457,5 +457,5 @@ MISTAKES = (
     Mistake("frames of another split", ("unlike", "frames"), of_another_split),
     Mistake("one frame of another split", ("unlike",), one_of_another_split),
     Mistake("another frame shows through", ("unlike", "part", "frames"), mixed_with_the_next),
-    Mistake("the residual saved", ("unlike", "levels"), residual),
+    Mistake("the residual saved", ("unlike", "levels", "blank"), residual),
 )
