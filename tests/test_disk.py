@@ -104,8 +104,10 @@ def test_a_reference_row_that_cannot_be_written_is_a_warning(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "fsync", refuse(errno.EROFS))
-    assert references.main([], run.parents[2]) == 0
-    assert "warning: no reference row blurry: " in capsys.readouterr().err
+    assert references.main([], run.parents[2]) == 1
+    said = capsys.readouterr()
+    assert "warning: reference edi not scored: " in said.err
+    assert "mean" in said.out and "error: scored, but not kept: " in said.err
 
 
 def test_every_run_is_shown_when_none_can_be_kept(

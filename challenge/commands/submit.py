@@ -107,7 +107,18 @@ def make_submission(
         "device": device or None,
     }
     changes = {key: value for key, value in given.items() if value is not None}
-    plans = plan_zips(folders, Options(data, split, rules), changes, out)
+    _pack(plan_zips(folders, Options(data, split, rules), changes, out), out, submissions)
+    print(
+        "next: upload it; then bash run.sh ledger ZIP --psnr … --ssim … with the server's figures"
+    )
+
+
+def _pack(plans: Sequence[Plan], out: Path | None, submissions: Path) -> None:
+    """Write the zips, and say what became of each.
+
+    Raises:
+        SubmissionError: some are too large for the platform; they are written all the same.
+    """
     too_large: list[str] = []
     for plan in plans:
         written = _write(plan)
@@ -120,9 +131,6 @@ def make_submission(
         too_large += map(str, limit)
     if too_large:
         raise SubmissionError("written, but the platform will not take it", too_large)
-    print(
-        "next: upload it; then bash run.sh ledger ZIP --psnr … --ssim … with the server's figures"
-    )
 
 
 def _latest_run(submissions: Path) -> list[Path]:

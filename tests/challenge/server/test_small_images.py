@@ -51,9 +51,12 @@ def test_score_and_the_server_agree(
         write_png(ref / f"{frame}.png", noise(*size, seed=number + 2))
     template = Rules().readme
     (res / "readme.txt").write_text(write_readme(template, Readme(0.5, 1, 0)))
-    settings = {"title": "x", "profile": asdict(PROFILES[profile]), "readme": template}
-    columns = {"columns": [("PSNR", "psnr"), ("SSIM", "ssim")]}
-    (tmp_path / "settings.json").write_text(json.dumps(settings | columns))
+    columns = [
+        {"key": key, "value": key.lower(), "profile": asdict(PROFILES[profile])}
+        for key in ("PSNR", "SSIM")
+    ]
+    settings = {"title": "x", "readme": template, "columns": columns}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
     output = tmp_path / "out"
     code = program.main(str(tmp_path / "in"), str(output), tmp_path / "settings.json")
     said = capsys.readouterr().err
