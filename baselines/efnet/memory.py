@@ -40,7 +40,8 @@ def frame_need(width_of_network: int, height: int, width: int, precision: str) -
         16, 1632x1224    2.0      1.3
         16, 816x612      0.9      0.4
 
-    An earlier, whole run of `validate` took 9.2 GiB on 1632x1224, hence the room above. Three levels, one thread, torch 2.13. Not measured on a GPU, whose libraries take room besides.
+    An earlier, whole run of `validate` took 9.2 GiB on 1632x1224, hence the room above. Three
+    levels, one thread, torch 2.13. Not measured on a GPU, whose libraries take room besides.
 
     Args:
         width_of_network: channels of the first level, `network.wf`.
