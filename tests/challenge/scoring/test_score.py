@@ -159,7 +159,7 @@ def test_a_text_file_called_png_is_found_before_scoring(folders):
 def test_tiny_images_name_the_file(tmp_path):
     for folder in ("predictions", "sharp"):
         write_png(tmp_path / folder / "a_00000.png", np.zeros((9, 10, 3), np.uint8))
-    with pytest.raises(DataError, match=r"a_00000.png: .*expected at least 11x11 pixels"):
+    with pytest.raises(DataError, match=r"a_00000.png: expected at least 11x11 pixels"):
         scored(tmp_path / "predictions", tmp_path / "sharp")
 
 

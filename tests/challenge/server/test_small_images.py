@@ -17,6 +17,7 @@ from challenge.rules import Rules
 from challenge.runs import RunRecord
 from challenge.scoring.score import score_folder
 from challenge.server import program
+from challenge.server.program import Settings, Shown
 from challenge.submission import Readme, write_readme
 
 SIZES = [(1, 1), (7, 40), (10, 10), (11, 11), (12, 12), (40, 12), (15, 15), (16, 16)]
@@ -51,11 +52,8 @@ def test_score_and_the_server_agree(
         write_png(ref / f"{frame}.png", noise(*size, seed=number + 2))
     template = Rules().readme
     (res / "readme.txt").write_text(write_readme(template, Readme(0.5, 1, 0)))
-    columns = [
-        {"key": key, "value": key.lower(), "profile": asdict(PROFILES[profile])}
-        for key in ("PSNR", "SSIM")
-    ]
-    settings = {"title": "x", "readme": template, "columns": columns}
+    columns = [Shown(key.upper(), key, PROFILES[profile]) for key in ("psnr", "ssim")]
+    settings = asdict(Settings("x", template, columns))
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     output = tmp_path / "out"
     code = program.main(str(tmp_path / "in"), str(output), tmp_path / "settings.json")
