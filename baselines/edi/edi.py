@@ -41,7 +41,7 @@ BLACK = 0.02
 LEAST_GAIN = 0.01
 """By how much the best threshold must do better than the ends of the range, as a fraction. Measured
 over the lower end: 0.08 and 0.38 in 8 frames of the embedded val and test, 0.23 in 4 of a DAVIS346
-recording; 0 to 0.001 with polarity flipped or drawn at random, with x and y swapped, or mirrored, or
+recording; 0 to 0.001 with polarity flipped or random, x and y swapped or mirrored, or time
 reversed.
 """
 
