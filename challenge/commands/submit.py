@@ -113,11 +113,7 @@ def make_submission(
         written = _write(plan)
         _announce(plan, written)
         _note_down(plan, written, submissions)
-        command = shlex.join(["python", "challenge/make_submission.py", str(plan.candidate.path)])
-        command += f" --out {shlex.quote(str(out))}" if out else ""
-        most = plan.candidate.expected.zip_limit_mb
-        limit = check_limit(str(plan.out), written.size, most, packed_by=command)
-        too_large += map(str, limit)
+        too_large += map(str, _over_limit(plan, written, out))
     if too_large:
         raise SubmissionError("written, but the platform will not take it", too_large)
     print(
@@ -264,6 +260,14 @@ def _packed(level: int, images: Sequence[Path]) -> Iterator[bytes]:
     what = f"too large, compressing harder (level {level})"
     packed = recompressed(images, level)
     yield from tqdm(packed, what, len(images), unit="PNG", leave=False, disable=None)
+
+
+def _over_limit(plan: Plan, written: Written, out: Path | None) -> list[Finding]:
+    """Find that the zip is too large; the advice names the command that packed it."""
+    command = shlex.join(["python", "challenge/make_submission.py", str(plan.candidate.path)])
+    command += f" --out {shlex.quote(str(out))}" if out else ""
+    most = plan.candidate.expected.zip_limit_mb
+    return check_limit(str(plan.out), written.size, most, packed_by=command)
 
 
 def _note_down(plan: Plan, written: Written, submissions: Path) -> None:
