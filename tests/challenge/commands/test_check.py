@@ -290,7 +290,7 @@ def test_predictions_of_another_split_are_said_to_look_like_it(
     assert found == ["split"]
     assert "this looks like val; give --split val" in capsys.readouterr().out
     (folder / NAMES[0]).unlink()  # half of them are there: it is val, and one is missing
-    assert kinds(folder, code=1, output=tmp_path / "r.json") == ["missing"]
+    assert kinds(folder, "--no-pixels", code=1, output=tmp_path / "r.json") == ["missing"]
 
 
 def test_frames_other_than_those_of_the_record_are_a_warning(
@@ -299,10 +299,10 @@ def test_frames_other_than_those_of_the_record_are_a_warning(
     inputs = highrev / "val" / "blur"
     record = load_record(folder)
     save_record(folder, dataclasses.replace(record, inputs_sha256=images_sha256(inputs)))
-    assert kinds(folder, code=0, output=tmp_path / "r.json") == []
+    assert kinds(folder, "--no-pixels", code=0, output=tmp_path / "r.json") == []
     image = read_png(inputs / NAMES[0])
     write_png(inputs / NAMES[0], np.maximum(image, 1) - 1)
-    assert kinds(folder, code=0, output=tmp_path / "r.json") == ["inputs"]
+    assert kinds(folder, "--no-pixels", code=0, output=tmp_path / "r.json") == ["inputs"]
 
 
 def test_a_folder_of_pngs_is_understood_by_its_neighbours(
