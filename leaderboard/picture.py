@@ -137,7 +137,7 @@ def command(
 ) -> None:
     """Draw blurry | events | every run | sharp for one frame.
 
-    Example: bash run.sh show chelsea_pan_00024 --run edi --run efnet_mini
+    Example: bash run.sh show chelsea_pan_00012 --run edi --run efnet_mini
     """
     if folder is None:
         runs = find_runs(submissions, references=False)
