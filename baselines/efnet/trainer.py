@@ -100,7 +100,11 @@ class Training:
         return self.iteration % every == 0 or self.iteration == self.config.train.iterations
 
     def is_best(self, scores: Scores) -> bool:
-        """Say whether these are the best scores so far; keep them if they are."""
+        """Say whether these are the best scores so far; keep them if they are.
+
+        Single weights of a short training differ by a decibel from one validation to the next, and
+        the best of them is a lucky draw; their running mean changes slowly, and so does its score.
+        """
         better = self.best_psnr is None or scores.psnr > self.best_psnr
         if better:
             self.best_psnr = scores.psnr

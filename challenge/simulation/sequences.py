@@ -40,7 +40,8 @@ REFRACTORY_US, LEAK_HZ, SHOT_HZ = 100.0, 0.1, 2.0
 
 @dataclass(frozen=True)
 class Split:
-    """A split: its photographs, in no other split, and each sequence's (background, motion).
+    """A split: its photographs and textures, in no other split, and each sequence's (background,
+    motion).
 
     recoloured: whether photographs are turned, mirrored and recoloured. grey: the share of
     sequences that a camera without colours sees, beside those of a photograph without colours.
