@@ -240,7 +240,7 @@ def command(
 
     Of a large frame the place is drawn where the runs differ the most.
 
-    Example: bash run.sh show chelsea_pan_00024 --run edi --run efnet_mini
+    Example: bash run.sh show chelsea_pan_00012 --run edi --run efnet_mini
     """
     if folder is None:
         runs = find_runs(submissions, references=False)

@@ -17,8 +17,9 @@ from challenge.files import write_whole
 from challenge.findings import shorten
 
 Checkpoint = dict[str, Any]
-"""`params`: the network's state_dict; `config`, `iteration`, `best_psnr` and, to resume,
-`optimiser`. Published checkpoints have `params` alone.
+"""`params`: the state_dict that predicts; `config`, `iteration`, `best_psnr` and, to resume,
+`optimiser` and, where `params` are a running mean, `trained`, the weights that are stepped.
+Published checkpoints have `params` alone.
 """
 
 GATE = ".emgc_"

@@ -57,6 +57,7 @@ class TrainConfig:
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
     clip_norm: float = 0.01
     loss_weight: float = 0.5
+    ema: float = 0.0  # share of itself that the running mean of the weights keeps; 0: no mean
     precision: str = "float32"  # bfloat16: autocast; auto: bfloat16 where the device has it
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     seed: int = 10
@@ -111,6 +112,8 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     for name in ("learning_rate", "clip_norm", "loss_weight"):
         if getattr(config.train, name) <= 0:
             problems.append(f"train.{name}={getattr(config.train, name)}: expected more than 0")
+    if not 0 <= config.train.ema < 1:
+        problems.append(f"train.ema={config.train.ema}: expected a number in [0, 1)")
     if len(config.network.num_heads) < config.network.depth:
         problems.append("network.num_heads: expected one number for each of network.depth levels")
     if len(config.train.betas) != 2 or not all(0 <= beta < 1 for beta in config.train.betas):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from baselines.efnet.checkpoint import (
@@ -24,6 +25,7 @@ from baselines.efnet.crops import training_batches
 from baselines.efnet.device import autocast, choose_device
 from baselines.efnet.inputs import Batch, to_device
 from baselines.efnet.losses import psnr_loss
+from baselines.efnet.model import EFNet
 from baselines.efnet.restorer import EfnetRestorer
 from baselines.efnet.training_log import TrainingLog
 from baselines.efnet.validation import Scores
@@ -39,7 +41,10 @@ def learning_rate(iteration: int, config: Config) -> float:
 
 
 class Training:
-    """The state of one training: network, optimiser, iteration, best score."""
+    """The state of one training: network, optimiser, iteration, best score; with `train.ema` also
+    the running mean of the weights, M = ema * M + (1 - ema) * W after each iteration, from the
+    first weights on.
+    """
 
     def __init__(self, config: Config, folder: Path) -> None:
         self.config, self.folder = config, folder
@@ -52,13 +57,24 @@ class Training:
             weight_decay=config.train.weight_decay,
             betas=(config.train.betas[0], config.train.betas[1]),
         )
+        self.average: AveragedModel | None = None
+        if config.train.ema:
+            mean = get_ema_multi_avg_fn(config.train.ema)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(self.network, multi_avg_fn=mean)
         self.iteration = 0
         self.best_psnr: float | None = None
+
+    @property
+    def judged(self) -> EFNet:
+        """The network that validates and predicts: the mean of the weights where there is one."""
+        network = self.average.module if self.average else self.network
+        assert isinstance(network, EFNet)
+        return network
 
     def restorer(self) -> EfnetRestorer:
         """Wrap the network as it is now."""
         data, precision = self.config.data, self.config.train.precision
-        return EfnetRestorer(self.network, self.device, precision, data.event_mask)
+        return EfnetRestorer(self.judged, self.device, precision, data.event_mask)
 
     def step(self, batch: Batch) -> torch.Tensor:
         """Run one iteration; return the loss, a scalar that is still on the device."""
@@ -74,6 +90,8 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.train.clip_norm)
         self.optimiser.step()
+        if self.average:
+            self.average.update_parameters(self.network)
         self.iteration += 1
         return loss.detach()
 
@@ -82,7 +100,11 @@ class Training:
         return self.iteration % every == 0 or self.iteration == self.config.train.iterations
 
     def is_best(self, scores: Scores) -> bool:
-        """Say whether these are the best scores so far; keep them if they are."""
+        """Say whether these are the best scores so far; keep them if they are.
+
+        Single weights of a short training differ by a decibel from one validation to the next, and
+        the best of them is a lucky draw; their running mean changes slowly, and so does its score.
+        """
         better = self.best_psnr is None or scores.psnr > self.best_psnr
         if better:
             self.best_psnr = scores.psnr
@@ -90,12 +112,13 @@ class Training:
 
     def checkpoint(self) -> Checkpoint:
         """Collect what `last.pth` holds."""
-        return self.weights() | {"optimiser": self.optimiser.state_dict()}
+        trained = {"trained": self.network.state_dict()} if self.average else {}
+        return self.weights() | trained | {"optimiser": self.optimiser.state_dict()}
 
     def weights(self) -> Checkpoint:
         """Collect what `best.pth` holds: enough to predict."""
         return {
-            "params": self.network.state_dict(),
+            "params": self.judged.state_dict(),
             "config": dataclasses.asdict(self.config),
             "iteration": self.iteration,
             "best_psnr": self.best_psnr,
@@ -104,13 +127,16 @@ class Training:
     def resume(self, path: Path) -> None:
         """Go on from a `last.pth`."""
         checkpoint = load_checkpoint(path)
-        load_weights(self.network, checkpoint["params"], path)
+        load_weights(self.judged, checkpoint["params"], path)
+        load_weights(self.network, checkpoint.get("trained") or checkpoint["params"], path)
         if "optimiser" not in checkpoint:
             raise DataError(
                 f"{path}: holds weights only; start from them with train.weights={path}"
             )
         self.optimiser.load_state_dict(checkpoint["optimiser"])
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]
+        if self.average:
+            self.average.n_averaged.fill_(self.iteration)
 
 
 class Report:

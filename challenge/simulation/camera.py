@@ -92,7 +92,7 @@ def log_light(light: np.ndarray) -> np.ndarray:
     """Compute what a pixel responds to: log(light + 0.02).
 
     Args:
-        light: linear, in [0, 1], any shape. Not modified.
+        light: linear, 0 or more, any shape. Not modified.
 
     Returns:
         The same shape, float64.
@@ -152,7 +152,8 @@ def shot_noise(
     """Draw random events, half of them ON: Poisson of rate shot_hz * (1 - 0.75 * light) per pixel.
 
     Args:
-        light: (T, H, W) linear light in [0, 1]; frame i holds from times_us[i] to times_us[i + 1].
+        light: (T, H, W) linear light, more than 1 counts as 1; frame i holds from times_us[i] to
+            times_us[i + 1].
         times_us: (T,) microseconds, ascending.
         shot_hz: rate in the dark, in events per second and pixel.
     """
@@ -162,7 +163,8 @@ def shot_noise(
     pixel = rng.integers(0, frames.shape[1], number)
     t = rng.uniform(first, last, number)
     segment = np.searchsorted(times_us, t, side="right") - 1
-    dimmed = 1.0 - SHOT_NOISE_LOST_IN_LIGHT * frames[np.minimum(segment, len(frames) - 1), pixel]
+    seen = np.minimum(frames[np.minimum(segment, len(frames) - 1), pixel], 1.0)
+    dimmed = 1.0 - SHOT_NOISE_LOST_IN_LIGHT * seen
     kept = rng.random(number) < dimmed
     rising = rng.random(number) < 0.5
     return Firings(pixel[kept], t[kept], rising[kept])
@@ -213,7 +215,7 @@ def simulate_events(
     state that the piece before returned. Without shot noise the events are the same as in one call.
 
     Args:
-        light: (T, H, W) linear light in [0, 1], T >= 2. Not modified.
+        light: (T, H, W) linear light, 0 or more, T >= 2. Not modified.
         times_us: (T,) microseconds, strictly ascending. Not modified.
         sensor: thresholds, refractory period and noise.
         state: `rested`, `watching`, or what the last call returned.

@@ -179,12 +179,12 @@ def write_all(folder: Path, request: Request, workers: int | None) -> None:
     for _ in tqdm(written, total=len(sequences), desc="simulating", unit="sequence"):
         pass
     names = sorted(name for sequence in sequences for name in file_names(sequence))
-    used = {name for s in {s.split for s in sequences} for name in SPLITS[s].textures}
+    shown = {name for s in {s.split for s in sequences} for name in SPLITS[s].textures}
     manifest = {
         "made_by": MADE_BY,
         "generator": GENERATOR,
         "request": asdict(request),
-        "photographs": {name: LICENCES[name] for name in sorted(used)},
+        "photographs": {name: LICENCES[name] for name in sorted(shown) if name in LICENCES},
         "source_of_photographs": "the installed scikit-image package (skimage.data)",
         "sha256": digest(folder, names),
         "sequences": [asdict(sequence) for sequence in sequences],

@@ -1,4 +1,7 @@
-"""Photographs that anyone may use, taken from the installed scikit-image, as linear light."""
+"""Photographs that anyone may use, taken from the installed scikit-image, as linear light.
+
+They end at white, where their cameras were full; `beyond_white` gives bright places light back.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 import skimage.data
 
 from challenge.errors import DataError
-from challenge.light import srgb_to_linear
+from challenge.light import luminance, srgb_to_linear
 
 PUBLIC_DOMAIN = "public domain"
 CC0 = "CC0"
@@ -21,10 +24,18 @@ LICENCES = {  # as the documentation of each function of skimage.data states it
     "coffee": CC0,
     "grass": CC0,
     "gravel": CC0,
+    "hubble_deep_field": PUBLIC_DOMAIN,  # NASA
+    "retina": CC0,
     "rocket": PUBLIC_DOMAIN,  # SpaceX
 }
-RESIZED = {"brick": 1.3, "grass": 2.0, "gravel": 2.5}
-"""What the sides of photographs with very fine detail are multiplied by."""
+RESIZED = {"brick": 1.3, "grass": 2.0, "gravel": 2.5, "retina": 0.5}
+"""What the sides of photographs with very fine detail, or little of it, are multiplied by."""
+
+GREY = ("brick", "camera", "grass", "gravel")
+"""Photographs without colours."""
+
+HIGHLIGHTS = 1.0
+"""White gets this much light on top of its own: lamps and the sky are brighter than paper."""
 
 
 def load_photograph(name: str) -> np.ndarray:
@@ -43,6 +54,20 @@ def load_photograph(name: str) -> np.ndarray:
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     return resize(srgb_to_linear(pixels), RESIZED.get(name, 1.0))
+
+
+def beyond_white(light: np.ndarray) -> np.ndarray:
+    """Compute light * (1 + light^4): white becomes 2, half of it 0.53, dark places stay.
+
+    Args:
+        light: in [0, 1], any shape. Not modified.
+    """
+    return light * (1 + HIGHLIGHTS * light**4)
+
+
+def to_grey(light: np.ndarray) -> np.ndarray:
+    """Compute what a camera without colours sees: (H, W, 3), each channel the luminance."""
+    return np.repeat(luminance(light)[:, :, None], 3, axis=2)
 
 
 def resize(light: np.ndarray, factor: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Moving scenes made of photographs: the camera moves, and objects fly past.
+"""Moving scenes made of photographs and textures: the camera moves, and objects fly past.
 
 All light is linear. Lengths are in pixels of the picture unless a name says otherwise; a scene
 grows with its picture, so a 1632 x 1224 scene is the 320 x 240 scene seen by a finer sensor.
@@ -11,7 +11,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from challenge.simulation.photographs import load_photograph, mirror, resize, vary
+from challenge.simulation.photographs import (
+    LICENCES,
+    beyond_white,
+    load_photograph,
+    mirror,
+    resize,
+    to_grey,
+    vary,
+)
+from challenge.simulation.textures import draw_texture
 
 REFERENCE_PIXELS = 320 * 240
 """The picture size for which the speeds below are written."""
@@ -22,7 +31,10 @@ SPEEDS = {  # RMS per exposure: shift in pixels at 320 x 240, rotation in degree
     "shake": (11.0, 2.0, 1.5),
     "spin": (6.0, 5.0, 1.0),
     "zoom": (6.0, 1.0, 7.0),
+    "tripod": (0.0, 0.0, 0.0),  # only the objects move
+    "still": (0.0, 0.0, 0.0),  # not even they
 }
+STILL = "still"
 OBJECT_SPEED = (12.0, 5.0, 2.0)
 OBJECT_PACE = (0.5, 1.5)
 OBJECT_RADIUS = (18.0, 48.0)  # in pixels at 320 x 240
@@ -33,6 +45,8 @@ SLOWEST_HZ, FASTEST_HZ = 7.0, 14.0  # quick enough for a photograph to hold the 
 
 MARGIN = 2.0  # photograph pixels that always remain around what the camera sees
 LARGEST_ENLARGEMENT = 1.2  # beyond what is needed; more would only soften the detail
+
+STOPS = (-0.7, 0.4)  # exposures under and over that of the photograph, in powers of two
 
 
 @dataclass(frozen=True)
@@ -91,8 +105,9 @@ class MovingObject:
 class Scene:
     """A photograph, the camera's path over it, and what flies past in front.
 
-    world: (H, W, 3) float32 linear light. finer: world pixels per picture pixel. home: (x, y) in
-    world pixels of what the picture's centre sees where the path is zero.
+    world: (H, W, 3) float32 linear light, 1 where the frame's sensor is full. finer: world pixels
+    per picture pixel. home: (x, y) in world pixels of what the picture's centre sees where the path
+    is zero. grey: whether a camera without colours sees it, all channels being equal.
     """
 
     height: int
@@ -102,6 +117,35 @@ class Scene:
     home: np.ndarray
     path: SmoothPath
     objects: tuple[MovingObject, ...]
+    grey: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a scene is seen.
+
+    gain: what the photographs' light is multiplied by. grey: by a camera without colours. recolour:
+    turn, mirror and recolour the photographs, for more variety in training.
+    """
+
+    gain: float = 1.0
+    grey: bool = False
+    recolour: bool = False
+
+    def light(self, photograph: np.ndarray) -> np.ndarray:
+        """Turn light in [0, 1] into light that may lie beyond the sensor's range."""
+        light = beyond_white(photograph) * np.float32(self.gain)
+        return to_grey(light) if self.grey else light
+
+
+def draw_look(grey: bool, recolour: bool, rng: np.random.Generator) -> Look:
+    """Draw an exposure, between `STOPS`."""
+    return Look(float(2.0 ** rng.uniform(*STOPS)), grey, recolour)
+
+
+def take_picture(name: str, rng: np.random.Generator) -> np.ndarray:
+    """Load a photograph, or draw a texture: (H, W, 3) float32 linear light in [0, 1]."""
+    return load_photograph(name) if name in LICENCES else draw_texture(name, rng)
 
 
 def picture_to_world(
@@ -138,17 +182,16 @@ def draw_scene(
     width: int,
     times_us: np.ndarray,
     rng: np.random.Generator,
-    recolour: bool,
+    look: Look,
 ) -> Scene:
     """Draw a scene whose picture never leaves its photograph at any of the moments `times_us`.
 
     Args:
-        background, textures: photographs behind, and for the objects.
+        background, textures: names of photographs or textures, behind, and for the objects.
         motion: a key of SPEEDS; pace multiplies its speeds.
-        recolour: turn, mirror and recolour the photographs, for more variety in training.
     """
-    photograph = load_photograph(background)
-    photograph = vary(photograph, rng) if recolour else mirror(photograph, rng)
+    photograph = take_picture(background, rng)
+    photograph = vary(photograph, rng) if look.recolour else mirror(photograph, rng)
     scale = float(np.sqrt(height * width / REFERENCE_PIXELS))
     path = draw_path(SPEEDS[motion], scale, pace, rng)
     low, high = reach(path, height, width, times_us)
@@ -163,8 +206,14 @@ def draw_scene(
     world = resize(photograph[first[1] : last[1] + 1, first[0] : last[0] + 1], finer)
     home_in_world = (home - first + 0.5) * finer - 0.5
     number = int(rng.integers(1, LARGEST_OBJECT_COUNT + 1))
-    objects = tuple(draw_object(textures, height, width, rng, recolour) for _ in range(number))
-    return Scene(height, width, world, finer / enlarged, home_in_world, path, objects)
+    pace_of_objects = (0.0, 0.0) if motion == STILL else OBJECT_PACE
+    objects = tuple(
+        draw_object(textures, height, width, rng, look, pace_of_objects) for _ in range(number)
+    )
+    finer_now = finer / enlarged
+    return Scene(
+        height, width, look.light(world), finer_now, home_in_world, path, objects, look.grey
+    )
 
 
 def fineness(enlarged: float) -> int:
@@ -173,11 +222,18 @@ def fineness(enlarged: float) -> int:
 
 
 def draw_object(
-    textures: tuple[str, ...], height: int, width: int, rng: np.random.Generator, recolour: bool
+    textures: tuple[str, ...],
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    look: Look,
+    pace: tuple[float, float],
 ) -> MovingObject:
-    """Draw a disc or a polygon with the texture of a random part of one of the photographs."""
-    photograph = load_photograph(str(rng.choice(textures)))
-    if recolour:
+    """Draw a disc or a polygon with a random part of one of the textures, which are photographs
+    too.
+    """
+    photograph = take_picture(str(rng.choice(textures)), rng)
+    if look.recolour:
         photograph = vary(photograph, rng)
     scale = float(np.sqrt(height * width / REFERENCE_PIXELS))
     radius = float(rng.uniform(*OBJECT_RADIUS))  # in pixels of the photograph, at least as fine
@@ -185,10 +241,10 @@ def draw_object(
     left, top = (int(rng.integers(0, side - size)) for side in photograph.shape[1::-1])
     enlarged = scale * rng.uniform(1.0, LARGEST_ENLARGEMENT)
     finer = fineness(enlarged)
-    colour = resize(photograph[top : top + size, left : left + size], finer)
+    colour = look.light(resize(photograph[top : top + size, left : left + size], finer))
     alpha = draw_alpha(size * finer, radius * finer, rng)[:, :, None]
     home = rng.uniform(0.1, 0.9, 2) * np.array([width, height])
-    path = draw_path(OBJECT_SPEED, scale, float(rng.uniform(*OBJECT_PACE)), rng)
+    path = draw_path(OBJECT_SPEED, scale, float(rng.uniform(*pace)), rng)
     return MovingObject(
         np.concatenate([colour * alpha, alpha], axis=2), finer / enlarged, home, path
     )
@@ -210,7 +266,7 @@ def draw_alpha(size: int, radius: float, rng: np.random.Generator) -> np.ndarray
 
 
 def render(scene: Scene, t_us: float) -> np.ndarray:
-    """Render the picture at one moment: (H, W, 3) float32 linear light in [0, 1]."""
+    """Render the picture at one moment: (H, W, 3) float32 linear light, at least 0."""
     size = (scene.width, scene.height)
     matrix = picture_to_world(scene.path, scene.home, scene.finer, scene.height, scene.width, t_us)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -219,7 +275,8 @@ def render(scene: Scene, t_us: float) -> np.ndarray:
     )
     for thing in scene.objects:
         paste(picture, thing, t_us)
-    return picture
+    # interpolating three equal channels may round each of them in its own way
+    return np.repeat(picture[:, :, :1], 3, axis=2) if scene.grey else picture
 
 
 def paste(picture: np.ndarray, thing: MovingObject, t_us: float) -> None:

@@ -18,9 +18,12 @@ from challenge.simulation.camera import (
     simulate_events,
     watching,
 )
-from challenge.simulation.scenes import EXPOSURE_US, SPEEDS, Scene, draw_scene, render
+from challenge.simulation.frames import develop
+from challenge.simulation.photographs import GREY
+from challenge.simulation.scenes import EXPOSURE_US, Scene, draw_look, draw_scene, render
+from challenge.simulation.textures import TEXTURES
 
-GENERATOR = 1
+GENERATOR = 2
 """Raise it with every change that changes the bytes of the data set."""
 
 SLICES = 10
@@ -37,34 +40,52 @@ REFRACTORY_US, LEAK_HZ, SHOT_HZ = 100.0, 0.1, 2.0
 
 @dataclass(frozen=True)
 class Split:
-    """A split: its photographs, in no other split, and each sequence's (background, motion)."""
+    """A split: its photographs and textures, in no other split, and each sequence's (background,
+    motion).
+
+    recoloured: whether photographs are turned, mirrored and recoloured. grey: the share of
+    sequences that a camera without colours sees, beside those of a photograph without colours.
+    """
 
     textures: tuple[str, ...]
     scenes: tuple[tuple[str, str], ...]
     frames: int
     pace: tuple[float, float]
     sharp: bool = True
+    recoloured: bool = False
+    grey: float = 0.0
 
 
-TRAINING = ("astronaut", "brick", "camera", "coffee", "gravel")
+MOVING = ("pan", "shake", "spin", "zoom")
+TRAINING = ("astronaut", "brick", "grass", "gravel", "hubble_deep_field", "retina", *TEXTURES)
+JUDGED = ("camera", "chelsea", "coffee")
 SPLITS = {
     "train": Split(
         textures=TRAINING,
-        scenes=tuple((name, motion) for motion in SPEEDS for name in TRAINING),
-        frames=4,
-        pace=(0.8, 1.6),
+        scenes=(
+            *((name, motion) for motion in (*MOVING, "tripod") for name in TRAINING),
+            *((name, "still") for name in TRAINING[::2]),
+        ),
+        frames=1,
+        pace=(0.2, 0.9),
+        recoloured=True,
+        grey=0.25,
     ),
     "val": Split(
-        textures=("chelsea", "grass"),
-        scenes=tuple(("chelsea", motion) for motion in SPEEDS),
-        frames=4,
-        pace=(1.8, 2.2),
+        textures=JUDGED,
+        scenes=(
+            *((name, motion) for motion in MOVING for name in JUDGED),
+            ("camera", "tripod"),
+            ("chelsea", "still"),
+        ),
+        frames=2,
+        pace=(0.3, 0.5),
     ),
     "test": Split(
         textures=("rocket",),
         scenes=(("rocket", "pan"), ("rocket", "shake"), ("rocket", "spin")),
-        frames=4,
-        pace=(1.6, 2.2),
+        frames=3,
+        pace=(0.4, 0.7),
         sharp=False,
     ),
 }
@@ -151,6 +172,7 @@ def simulate_sequence(sequence: Sequence, request: Request) -> Iterator[Frame]:
     rng = np.random.default_rng([GENERATOR, request.seed, sequence.number])
     split = SPLITS[sequence.split]
     end_us = sequence.frames * PERIOD_US
+    grey = bool(rng.random() < split.grey) or sequence.background in GREY
     scene = draw_scene(
         sequence.background,
         split.textures,
@@ -160,7 +182,7 @@ def simulate_sequence(sequence: Sequence, request: Request) -> Iterator[Frame]:
         request.width,
         np.arange(0, end_us + 1, SLICE_US),
         rng,
-        recolour=sequence.split == "train",
+        draw_look(grey, split.recoloured, rng),
     )
     on, off = draw_thresholds(request.height, request.width, CONTRAST, MISMATCH, rng)
     sensor = Sensor(on, off, REFRACTORY_US, LEAK_HZ, SHOT_HZ)
@@ -176,7 +198,8 @@ def simulate_frame(
     """Expose one frame from `start_us` on for 15 ms, and watch until the next one begins.
 
     blurry = the mean of linear light over the exposure, which is linear in time between rendered
-    moments. sharp = the light in the middle of the exposure, between slices 4 and 5.
+    moments, with the sensor's noise. sharp = the light in the middle of the exposure, between
+    slices 4 and 5, without.
     """
     total = np.zeros((scene.height, scene.width, 3), np.float32)
     now = render(scene, start_us)
@@ -189,7 +212,7 @@ def simulate_frame(
         slices.append(events)
         if k < SLICES:
             total += light.sum(axis=0) - (light[0] + light[-1]) / 2
-    blurry = linear_to_srgb(total / (SLICES * STEPS))
+    blurry = develop(total / (SLICES * STEPS), scene.grey, rng)
     sharp = linear_to_srgb(render(scene, start_us + EXPOSURE_US / 2))
     return Frame(blurry, sharp, tuple(slices[: SLICES + 1])), state
 

@@ -29,7 +29,7 @@ def test_highrev_is_the_published_recipe() -> None:
     assert (train.weight_decay, train.betas) == (1e-4, [0.9, 0.99])
     assert (train.clip_norm, train.loss_weight) == (0.01, 0.5)
     assert (network.wf, network.fuse_before_downsample, config.data.bins) == (64, True, 6)
-    assert train.flip and train.transpose
+    assert train.flip and train.transpose and train.ema == 0
 
 
 def test_every_bad_value_is_listed() -> None:
@@ -39,10 +39,11 @@ def test_every_bad_value_is_listed() -> None:
         "train.precision=half",
         "name=a/b",
         "data.format=h5",
+        "train.ema=1",
     ]
     with pytest.raises(ConfigError) as caught:
         read_config(REPOSITORY / "configs" / "efnet_mini.yml", overrides)
-    assert len(caught.value.problems) == 5
+    assert len(caught.value.problems) == 6
 
 
 def test_an_unknown_key_names_the_nearest() -> None:

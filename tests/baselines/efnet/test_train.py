@@ -89,13 +89,14 @@ def test_a_second_training_leaves_the_first_alone(main: Main, highrev: Path, run
     assert (runs / "t-2" / "last.pth").exists() and (runs / "t" / "last.pth").read_bytes() == before
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_resuming_ends_where_an_uninterrupted_training_ends(
-    main: Main, highrev: Path, runs: Path
+    main: Main, highrev: Path, runs: Path, ema: float
 ) -> None:
-    assert main([*arguments(highrev, iterations=6), "name=whole"]) == 0
-    assert main([*arguments(highrev, iterations=6), "name=parts"]) == 0
+    settings = arguments(highrev, iterations=6, ema=ema)
+    assert main([*settings, "name=whole"]) == 0
     # back to iteration 3, as a kill would leave it
-    config = read_config(train.DEFAULT_CONFIG, [*arguments(highrev, iterations=6), "name=half"])
+    config = read_config(train.DEFAULT_CONFIG, [*settings, "name=half"])
     half = trainer.Training(config, runs / "half")
     frames = train.open_data(config, "train")
     for batch in trainer.training_batches(frames, config.data, config.train, 0, False):
@@ -103,11 +104,56 @@ def test_resuming_ends_where_an_uninterrupted_training_ends(
         if half.iteration == 3:
             break
     trainer.save_checkpoint(runs / "half" / "last.pth", half.checkpoint())
-    assert main([*arguments(highrev, iterations=6), "name=half", "--resume"]) == 0
+    assert main([*settings, "name=half", "--resume"]) == 0
     whole, resumed = (load_checkpoint(runs / name / "last.pth") for name in ("whole", "half"))
     assert resumed["iteration"] == 6
-    for key, value in whole["params"].items():
-        assert torch.equal(value, resumed["params"][key]), key
+    assert ("trained" in whole) == ("trained" in resumed) == (ema > 0)
+    for weights in ("params", "trained") if ema else ("params",):
+        for key, value in whole[weights].items():
+            assert torch.equal(value, resumed[weights][key]), (weights, key)
+
+
+def test_the_mean_of_the_weights_is_what_validates_and_predicts(
+    main: Main, highrev: Path, runs: Path
+) -> None:
+    """M1 = W1, then M = 0.75 M + 0.25 W."""
+    config = read_config(train.DEFAULT_CONFIG, [*arguments(highrev, ema=0.75), "name=mean"])
+    training = trainer.Training(config, runs / "mean")
+    frames = train.open_data(config, "train")
+    steps = []
+    for batch in trainer.training_batches(frames, config.data, config.train, 0, False):
+        training.step(batch)
+        steps.append({k: v.clone() for k, v in training.network.state_dict().items()})
+        if training.iteration == 3:
+            break
+    expected = {
+        key: 0.75 * (0.75 * steps[0][key] + 0.25 * steps[1][key]) + 0.25 * steps[2][key]
+        for key in steps[0]
+    }
+    held = training.checkpoint()
+    for key, value in training.restorer().network.state_dict().items():
+        torch.testing.assert_close(value, expected[key], rtol=1e-5, atol=1e-7)
+        assert torch.equal(value, held["params"][key])
+        assert torch.equal(steps[2][key], held["trained"][key])
+    assert any(not torch.equal(v, held["trained"][k]) for k, v in held["params"].items())
+    assert "trained" not in training.weights()
+
+
+def test_without_a_mean_the_weights_themselves_are_judged(highrev: Path, runs: Path) -> None:
+    config = read_config(train.DEFAULT_CONFIG, [*arguments(highrev, ema=0), "name=plain"])
+    training = trainer.Training(config, runs / "plain")
+    assert training.judged is training.network and training.average is None
+    assert "trained" not in training.checkpoint()
+
+
+@pytest.mark.parametrize("before, after", [(0.0, 0.9), (0.9, 0.0)])
+def test_a_training_is_resumed_with_a_mean_or_without(
+    main: Main, highrev: Path, runs: Path, before: float, after: float
+) -> None:
+    assert main(arguments(highrev, iterations=2, ema=before)) == 0
+    assert main([*arguments(highrev, iterations=4, ema=after), "--resume"]) == 0
+    last = load_checkpoint(runs / "t" / "last.pth")
+    assert last["iteration"] == 4 and ("trained" in last) == (after > 0)
 
 
 def test_a_removed_number_is_not_taken_for_the_next_one(runs: Path) -> None:
