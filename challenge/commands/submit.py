@@ -278,14 +278,6 @@ def _packed(level: int, images: Sequence[Path]) -> Iterator[bytes]:
     yield from tqdm(packed, what, len(images), unit="PNG", leave=False, disable=None)
 
 
-def _over_limit(plan: Plan, written: Written, out: Path | None) -> list[Finding]:
-    """Find that the zip is too large; the advice names the command that packed it."""
-    command = shlex.join(["python", "challenge/make_submission.py", str(plan.candidate.path)])
-    command += f" --out {shlex.quote(str(out))}" if out else ""
-    most = plan.candidate.expected.zip_limit_mb
-    return check_limit(str(plan.out), written.size, most, packed_by=command)
-
-
 def _note_down(plan: Plan, written: Written, submissions: Path) -> None:
     """Add the zip to the ledger, with the local score if it is that of these very images."""
     record, candidate = plan.record, plan.candidate

@@ -56,7 +56,8 @@ def _outside(name: str, archive: zipfile.ZipFile) -> Iterator[Finding]:
     """Check the zip itself: its name, and whether it can be unpacked."""
     if len(name) > LONGEST_FILE_NAME:
         fix = "rename it: Codabench keeps the names of uploads"
-        yield refused(f"a file name of at most {LONGEST_FILE_NAME} characters", shown(name), fix)
+        wanted = f"a file name of at most {LONGEST_FILE_NAME} characters"
+        yield refused(wanted, f"{len(name)}", fix, name)
     for info in archive.infolist():
         try:
             with archive.open(info) as stream:

@@ -14,6 +14,7 @@ from challenge.hosting.lint_fields import field_findings
 from challenge.hosting.lint_findings import breaks, doubt, items, member, refused, shown
 from challenge.hosting.lint_inner import Inside, task_findings, zip_findings
 from challenge.hosting.lint_shared import key_findings, limit, logo, precision
+from challenge.rules.hosting import DATE
 
 Table = Mapping[Any, Any]
 LONG_TITLE = 200
@@ -138,6 +139,6 @@ def _dates(
     start, end = moment(phase.get("start")), moment(phase.get("end"))
     if start and previous and start <= previous:
         fix = "a phase must start after the end of the one before"
-        yield refused(f"{where}: start after {previous:%F %T}", f"{start:%F %T}", fix)
+        yield refused(f"{where}: start after {previous:{DATE}}", f"{start:{DATE}}", fix)
     if start and end and end <= start:
-        yield breaks(f"{where}: end after {start:%F %T}", f"{end:%F %T}", "set it later")
+        yield breaks(f"{where}: end after {start:{DATE}}", f"{end:{DATE}}", "set it later")

@@ -20,7 +20,7 @@ from challenge.hosting.lint_fields import (
 from challenge.hosting.lint_findings import breaks, doubt, member, refused, shown
 from challenge.hosting.lint_inner import Inside, task_findings, zip_findings
 from challenge.hosting.lint_shared import key_findings, limit, logo, precision
-from challenge.rules.hosting import TITLES
+from challenge.rules.hosting import DATE, TITLES
 
 Table = Mapping[Any, Any]
 
@@ -102,10 +102,10 @@ def _dates(phases: list[Table], end: Any, now: datetime.datetime) -> Iterator[Fi
         yield from past(phase.get("start_date"), where, now)
         start = moment(phase.get("start_date"))
         if start and previous and start <= previous:
-            yield breaks(f"{where}: after the phase before it", f"{start:%F %T}", "set it later")
+            yield breaks(f"{where}: after the phase before it", f"{start:{DATE}}", "set it later")
         elif start and previous and start - previous <= datetime.timedelta(days=1):
             fix = "leave more time: Codabench ends a v1 phase a day before the next one starts"
-            yield breaks(f"{where}: more than a day after the one before", f"{start:%F %T}", fix)
+            yield breaks(f"{where}: more than a day after the one before", f"{start:{DATE}}", fix)
         previous = start or previous
     if end is None:
         return
@@ -114,4 +114,4 @@ def _dates(phases: list[Table], end: Any, now: datetime.datetime) -> Iterator[Fi
     last = moment(end)
     if last and previous and last <= previous:
         fix = "set it later"
-        yield breaks("end_date: after the last phase's start", f"{last:%F %T}", fix)
+        yield breaks("end_date: after the last phase's start", f"{last:{DATE}}", fix)

@@ -8,7 +8,7 @@ from typing import Any
 
 from challenge.findings import Finding
 from challenge.hosting.lint_findings import breaks, doubt, refused, shown
-from challenge.rules.hosting import parse_date
+from challenge.rules.hosting import DATE, parse_date
 
 QUOTED = 'quoted: "YYYY-MM-DD HH:MM:SS" (UTC)'
 UTC = datetime.timezone.utc
@@ -58,4 +58,4 @@ def past(value: Any, where: str, now: datetime.datetime) -> Iterator[Finding]:
     when = moment(value)
     if when and when < now:
         fix = "set a later one, unless the bundle is for rehearsal"
-        yield doubt(f"{where}: a date to come", f"{when:%Y-%m-%d %H:%M:%S}", fix)
+        yield doubt(f"{where}: a date to come", f"{when:{DATE}}", fix)

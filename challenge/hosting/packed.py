@@ -16,7 +16,7 @@ from challenge.metrics.profiles import find_profile
 from challenge.metrics.weights import has_weights, weights_path
 from challenge.rules import Rules
 from challenge.rules.hosting import LPIPS, OF_A_PROFILE, Column, Hosting, hosting_problems
-from challenge.server.program import SETTINGS_FILE, Settings, Shown
+from challenge.server.settings import SETTINGS_FILE, Settings, Shown
 from challenge.submission.readme import NUMBERS, template_fields
 
 ENTRY = "challenge.server.program"

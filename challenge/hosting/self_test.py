@@ -21,7 +21,7 @@ from challenge.hosting.texts import EXAMPLE
 from challenge.runs import RunRecord
 from challenge.scoring.extra import LpipsChoice, lpips_extras
 from challenge.scoring.score import score_folder
-from challenge.server.program import SETTINGS_FILE, Settings, load_settings, parse_settings
+from challenge.server.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from challenge.submission.entries import UNREADABLE
 from challenge.submission.readme import FILE_NAME, server_values, template_fields, write_readme
 

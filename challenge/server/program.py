@@ -15,18 +15,18 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from challenge.environment.cores import cores
 from challenge.environment.processes import map_in_processes
-from challenge.errors import ChallengeError, ConfigError, DataError
+from challenge.errors import ChallengeError, DataError
 from challenge.files import list_pngs
 from challenge.findings import Finding, listing, shorten
-from challenge.metrics.profiles import Profile, compute, refuse_small, report
+from challenge.metrics.profiles import compute, refuse_small, report
 from challenge.server import page
+from challenge.server.settings import SETTINGS_FILE, Settings, Shown, load_settings
 from challenge.submission.check import README_LIMIT, check_entries
 from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
@@ -34,62 +34,9 @@ from challenge.submission.layout import PLATFORM_FILES
 from challenge.submission.png import decode_png, inspect_png
 from challenge.submission.readme import FILE_NAME, server_values, template_fields
 
-SETTINGS_FILE = "settings.json"
-"""What the platforms put beside a submission's files."""
 SERIAL_PIXELS = 4_000_000
 """Up to so many pixels in all, starting other processes costs more than it gains."""
 TEXTS_SHOWN = 25
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A column of the leaderboard.
-
-    Attributes:
-        key: in the score files.
-        value: as in `challenge.rules.hosting`.
-        profile: whose psnr or ssim it is; None: it is neither.
-        net: the network whose LPIPS it is; None: it is none.
-        title: for people.
-    """
-
-    key: str
-    value: str
-    profile: Profile | None = None
-    net: str | None = None
-    title: str = ""
-
-    @property
-    def is_of_images(self) -> bool:
-        """Whether each image has such a figure; the others come from readme.txt."""
-        return self.profile is not None or self.net is not None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the bundle fixes: written by `challenge.hosting.packed`, read by the program.
-
-    Attributes:
-        title: of the competition.
-        readme: template of readme.txt.
-        columns: of the leaderboard.
-        images: whether the page shows the figures of each image and sequence.
-    """
-
-    title: str
-    readme: str
-    columns: list[Shown] = field(default_factory=list)
-    images: bool = True
-
-    @property
-    def figures(self) -> list[Shown]:
-        """The columns that each image has a figure in."""
-        return [column for column in self.columns if column.is_of_images]
-
-    @property
-    def lpips_nets(self) -> list[str]:
-        """The networks that LPIPS columns need."""
-        return [column.net for column in self.columns if column.net]
 
 
 Pair = tuple[str, str, Sequence[Shown]]
@@ -115,29 +62,6 @@ def main(source: str, target: str, settings: Path | None = None) -> int:
             raise
         traceback.print_exc()
     return 1
-
-
-def load_settings(path: Path) -> Settings:
-    """Read `settings.json`; see `parse_settings`."""
-    return parse_settings(path.read_bytes())
-
-
-def parse_settings(text: bytes) -> Settings:
-    """Read the text of `settings.json`.
-
-    Raises:
-        ConfigError: it is not what `challenge.hosting.packed` writes.
-    """
-    try:
-        values = json.loads(text)
-        for column in values["columns"]:
-            if column["profile"] is not None:
-                column["profile"] = Profile(**column["profile"])
-        values["columns"] = [Shown(**column) for column in values["columns"]]
-        return Settings(**values)
-    except (ValueError, TypeError, KeyError) as error:
-        found = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"{SETTINGS_FILE}: not what the kit writes: {found}") from error
 
 
 def _score(settings: Settings, source: Path, output: Path) -> int:

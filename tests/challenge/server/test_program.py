@@ -22,7 +22,8 @@ from challenge.metrics.ssim import ssim_3d
 from challenge.rules import Rules, load_rules
 from challenge.rules.hosting import Column
 from challenge.server import program, score
-from challenge.server.program import Settings, Shown, leaderboard_row, write_scores
+from challenge.server.program import leaderboard_row, write_scores
+from challenge.server.settings import Settings, Shown, parse_settings
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_lpips_where_torch_is_missing_says_so(
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"columns": 1}', '{"columns": [{}]}'])
 def test_settings_of_another_make_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="settings.json"):
-        program.parse_settings(text.encode())
+        parse_settings(text.encode())
 
 
 def test_a_perfect_submission_is_capped(
