@@ -23,7 +23,7 @@ from challenge.submission.pixels.look import Detail, Look, best_shift, strongest
 SHIFT_MARGIN = 1.03  # shifted, the squared error of all must be so many times smaller
 SHIFT_ALONE, FAR_SHIFT = 3.0, 4  # of one frame: so many times smaller; pixels
 APART = 4  # pixels between the channels
-BLANK_SHARE = 0.012  # of a frame
+BLANK_SHARE = 0.018  # of a frame
 WRAPPED_SHARE = 6e-4  # of a frame's samples
 WHITE, GRAIN, ROUGHER = 0.5, 500.0, 4.0  # share of white noise; levels squared; times the input
 COMB, COMB_TIMES = 1.25, 1.7  # neighbours differ more than the next but one do; times the input's
