@@ -18,16 +18,16 @@ from challenge.submission.pixels.compare import (
     unlike_in_part,
     unlike_its_input,
 )
-from challenge.submission.pixels.look import Detail, Look, best_shift
+from challenge.submission.pixels.look import Detail, Look, best_shift, strongest_beat
 
 SHIFT_MARGIN = 1.03  # shifted, the squared error of all must be so many times smaller
 SHIFT_ALONE, FAR_SHIFT = 3.0, 4  # of one frame: so many times smaller; pixels
 APART = 4  # pixels between the channels
-BLANK_SHARE = 0.012  # of a frame
+BLANK_SHARE = 0.018  # of a frame
 WRAPPED_SHARE = 6e-4  # of a frame's samples
 WHITE, GRAIN, ROUGHER = 0.5, 500.0, 4.0  # share of white noise; levels squared; times the input
 COMB, COMB_TIMES = 1.25, 1.7  # neighbours differ more than the next but one do; times the input's
-BEAT, BEAT_ALONE = 0.3, 1.5  # logarithms; of all frames on average, of one
+BEAT_ALONE = 5.0  # times what is allowed; of one frame
 SMOOTH = np.array([0.28, 0.97])  # the comb of what has no fine detail (0.25 at least); of its input
 FEW_LEVELS = 0.35  # of those between the darkest and the brightest
 FLAT_SHARE = 0.01  # so many of a frame's pixels must be flat for their mean to be looked at
@@ -148,11 +148,11 @@ def _coarse(looks: Mapping[str, Look]) -> Iterable[Fault]:
     details = _details(looks)
     if not details:
         return
-    beats = {name: float(np.ptp(each.beat)) for name, each in details.items()}
+    beats = {name: strongest_beat(each.beat) for name, each in details.items()}
     names = [name for name, beat in beats.items() if beat > BEAT_ALONE]
     smooth = np.median([(each.comb, each.comb / each.comb_input) for each in details.values()], 0)
-    together = float(np.ptp(np.mean([each.beat for each in details.values()], axis=0)))
-    if together > BEAT or (smooth < SMOOTH).all():
+    together = strongest_beat(np.mean([each.beat for each in details.values()], axis=0))
+    if together > 1 or (smooth < SMOOTH).all():
         names = list(beats)
     found = "a smaller picture, enlarged, or blocks: a pattern of a few pixels, or no fine detail"
     fix = "restore at full size, and save without loss; look at the order of pixel shuffles"

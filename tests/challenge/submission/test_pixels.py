@@ -74,9 +74,8 @@ def judge(tmp_path: Path) -> Callable[..., list[Finding]]:
         rounded,
         lambda sharp: sharp,
         lambda sharp: cv2.addWeighted(blurred(sharp), 1.5, cv2.blur(sharp, (9, 9)), -0.5, 0),
-        lambda sharp: cv2.GaussianBlur(sharp, (0, 0), 2.0),
     ],
-    ids=["restored", "perfect", "sharpened", "soft"],
+    ids=["restored", "perfect", "sharpened"],
 )
 def test_an_honest_restoration_has_no_warning(
     judge: Callable[..., list[Finding]], method: Callable[[Image], Image]
@@ -90,6 +89,7 @@ def test_an_honest_restoration_has_no_warning(
         (lambda sharp: rounded(sharp)[:, :, ::-1].copy(), "channels", "times nearer"),
         (lambda sharp: (rounded(sharp) / 255.0 + 0.5).astype(np.uint8), "range", "above 1"),
         (blurred, "input", "pixel for pixel"),
+        (lambda sharp: cv2.GaussianBlur(sharp, (0, 0), 4.0), "coarse", "no fine detail"),
         (lambda sharp: noisy(sharp).astype(np.uint8), "rounding", "darker by 0."),
         (lambda sharp: np.roll(rounded(sharp), 1, axis=1), "shift", "+0 rows and +1 columns"),
         (lambda sharp: np.roll(rounded(sharp), -1, axis=0), "shift", "-1 rows and +0 columns"),
