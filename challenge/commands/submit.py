@@ -35,7 +35,7 @@ from challenge.submission.candidate import (
     open_candidate,
     readme_of,
 )
-from challenge.submission.check import check_limit
+from challenge.submission.check import check_limit, check_zip_name
 from challenge.submission.drift import write_figures
 from challenge.submission.ledger import Row, add_row, ledger_path
 from challenge.submission.recompress import LEVELS, recompressed, same_pixels
@@ -231,7 +231,7 @@ def _plan(
         findings = [*candidate.findings, *check_candidate(candidate, bar)]
     record = dataclasses.replace(candidate.record, split=candidate.split, **changes)
     readme, missing = readme_of(record, candidate.rules.readme)
-    return Plan(candidate, path, record, readme), findings + missing
+    return Plan(candidate, path, record, readme), findings + missing + check_zip_name(path.name)
 
 
 def _progress(name: str, images: list[Entry]) -> Iterable[Entry]:
@@ -257,9 +257,9 @@ def _write(plan: Plan) -> Written:
     found = check_submission(
         plan.out, dataclasses.replace(plan.candidate.expected, zip_limit_mb=None)
     )
-    if found:
+    if errors := [finding for finding in found if finding.level == "error"]:
         raise SubmissionError(
-            f"{plan.out}: does not pass its own check, do not send it", listing(found)
+            f"{plan.out}: does not pass its own check, do not send it", listing(errors)
         )
     return written
 

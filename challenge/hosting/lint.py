@@ -15,11 +15,11 @@ from challenge.findings import Finding
 from challenge.hosting.lint_codabench import codabench_content, codabench_structure
 from challenge.hosting.lint_codalab import codalab_content, codalab_structure
 from challenge.hosting.lint_findings import CONFIGURATION, read_text, refused, shown
+from challenge.submission.check import LONGEST_ZIP_NAME
 from challenge.submission.entries import UNREADABLE
 
 SHAPE = (TypeError, AttributeError, KeyError, IndexError, ValueError, RecursionError)
 """What reading a configuration of another structure raises."""
-LONGEST_FILE_NAME = 64
 
 
 def lint_bundle(
@@ -54,9 +54,9 @@ def lint_bundle(
 
 def _outside(name: str, archive: zipfile.ZipFile) -> Iterator[Finding]:
     """Check the zip itself: its name, and whether it can be unpacked."""
-    if len(name) > LONGEST_FILE_NAME:
+    if len(name) > LONGEST_ZIP_NAME:
         fix = "rename it: Codabench keeps the names of uploads"
-        wanted = f"a file name of at most {LONGEST_FILE_NAME} characters"
+        wanted = f"a file name of at most {LONGEST_ZIP_NAME} characters"
         yield refused(wanted, f"{len(name)}", fix, name)
     for info in archive.infolist():
         try:

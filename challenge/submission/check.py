@@ -21,6 +21,8 @@ README_LIMIT = 1 << 16  # bytes; a longer readme.txt is read no further
 BOMB_RATIO = 20  # PNGs are compressed already: a zip gains a few percent on them
 SPARE = 64 << 20
 """Bytes a zip may unpack to beyond what its images need uncompressed, whatever its ratio."""
+LONGEST_ZIP_NAME = 64
+"""Letters of an upload's name (Codabench: datasets/models.py, file_name)."""
 LARGEST_FILE = 1 << 28  # bytes; the largest picture that is decoded takes less, uncompressed
 
 Progress = Callable[[list[Entry]], Iterable[Entry]]
@@ -51,7 +53,8 @@ def check_opened(
         return check_entries(entries, expected, False, progress, look)
     findings = check_zip_sizes(entries, path, expected)
     findings = findings or check_entries(entries, expected, True, progress, look)
-    return findings + check_limit(path.name, os.path.getsize(path), expected.zip_limit_mb)
+    findings += check_limit(path.name, os.path.getsize(path), expected.zip_limit_mb)
+    return findings + check_zip_name(path.name)
 
 
 def check_entries(
@@ -153,6 +156,15 @@ def judge_image(name: str, png: Png, size: tuple[int, int] | None) -> list[Findi
         fix = _size_fix((png.width, png.height), size)
         findings.append(Finding("size", name, wanted, f"{png.width}x{png.height}", fix))
     return findings
+
+
+def check_zip_name(name: str) -> list[Finding]:
+    """Warn of a zip whose name Codabench cannot store, whatever is in it."""
+    if len(name) <= LONGEST_ZIP_NAME:
+        return []
+    wanted, found = f"a name of at most {LONGEST_ZIP_NAME} letters", f"{len(name)}"
+    fix = "rename it: Codabench refuses the upload (CodaLab v1 takes it)"
+    return [Finding("name", name, wanted, found, fix, "warning")]
 
 
 def check_limit(name: str, size: int, limit_mb: float | None, packed_by: str = "") -> list[Finding]:

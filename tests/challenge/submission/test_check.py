@@ -333,6 +333,14 @@ def test_what_is_no_zip(tmp_path: Path, expected: Expected, content: bytes) -> N
         check_submission(path, expected)
 
 
+def test_a_name_that_codabench_cannot_store_is_a_warning(
+    tmp_path: Path, expected: Expected
+) -> None:
+    assert found(make_zip(tmp_path / ("x" * 60 + ".zip"), good_files()), expected) == []
+    (finding,) = check_submission(make_zip(tmp_path / ("x" * 61 + ".zip"), good_files()), expected)
+    assert (finding.kind, finding.level, finding.found) == ("name", "warning", "65")
+
+
 def test_a_zip_over_the_limit_is_an_error_with_the_figure(
     tmp_path: Path, expected: Expected
 ) -> None:
