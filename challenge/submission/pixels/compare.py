@@ -20,7 +20,7 @@ EXPLAINED = 0.2  # of the contrast, squared, may be left
 ANOTHER = 2.5  # times nearer to another frame's input, squared
 GAIN, OFFSET = (0.72, 1.35), 0.3  # contrast against the input's; brightness, as a share of it
 DARK = 16.0  # levels; brightness is compared with at least that
-UNLIKE = 0.5  # share of the prediction's shapes that are not its input's
+UNRELATED = 0.95  # share of the prediction's shapes that are not its input's
 PART_TIMES, PART_LEAST = 8.0, 0.45  # a tile's error: times the usual; of its input's contrast
 PART_MOST = 0.7, 12.0  # of the contrast; levels: a fault, however usual
 TILES = 4  # by as many
@@ -131,8 +131,13 @@ def _nearer_to_another(ours: np.ndarray, theirs: np.ndarray) -> dict[int, int]:
     return {int(i): int(distances[i].argmin()) for i in np.flatnonzero(clear)}
 
 
-def unlike_its_input(looks: Mapping[str, Look]) -> Iterable[Fault]:
-    """Find what has other shapes than its input, and nothing that is known explains it."""
+def unrelated(looks: Mapping[str, Look]) -> Iterable[Fault]:
+    """Find what has nothing in common with its input."""
+    return unlike_its_input(looks, UNRELATED)
+
+
+def unlike_its_input(looks: Mapping[str, Look], share: float = 0.5) -> Iterable[Fault]:
+    """Find what has less than `share` of its shapes from its input, and nothing explains it."""
     names, ours, theirs = _soft_copies(looks)
     if not names:
         return
@@ -140,7 +145,7 @@ def unlike_its_input(looks: Mapping[str, Look]) -> Iterable[Fault]:
     apart = 1 - (mine * target).sum(axis=1)
     found = {
         names[i]: f"{100 * min(apart[i], 1):.0f} % of its shapes are not its input's"
-        for i in np.flatnonzero((apart > UNLIKE) & (contrast > 2 * LEAST))
+        for i in np.flatnonzero((apart > share) & (contrast > 2 * LEAST))
     }
     fix = "look at both (`bash run.sh show`): another split, a wrong reshape, tiles misplaced?"
     yield "unlike", found, "a restoration of its input", fix

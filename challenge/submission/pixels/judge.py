@@ -17,6 +17,7 @@ from challenge.submission.pixels.compare import (
     shining_through,
     unlike_in_part,
     unlike_its_input,
+    unrelated,
 )
 from challenge.submission.pixels.look import Detail, Look, best_shift, strongest_beat
 
@@ -198,6 +199,7 @@ JUDGES: tuple[Callable[[Mapping[str, Look]], Iterable[Fault]], ...] = (
     _shifted,
     of_others,
     _shifted_alone,
+    unrelated,
     _blank,
     _wrapped,
     unlike_its_input,
