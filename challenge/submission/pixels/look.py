@@ -17,6 +17,7 @@ PERIODS = {2: 0.3, 3: 0.3, 4: 0.3, 8: 1.8}
 """In pixels, of an enlargement or of blocks, and how strong the beat of it may be, in logarithms.
 Every 8: what a camera saved as JPEG has the traces of it, sharp frames more than blurry ones.
 """
+FEWEST_PERIODS = 8  # from fewer, no pattern is told
 CELL = 4  # pixels; a cell of equal pixels holds no picture
 BLANK = 40.0  # levels; so far from its input a blank cell is a fault
 CLIPPED = 0.05  # of the rest may be darker (brighter) than what was clipped
@@ -58,7 +59,8 @@ class Detail:
         rough, rough_input: mean squared difference between neighbours.
         comb, comb_input: the same, rows or columns, over that of the next but one.
         beat: how it varies with the place within a period of a few pixels, in logarithms: one
-            after the other for rows, columns and `PERIODS`; the input's own is taken away.
+            after the other for rows, columns and `PERIODS`; the input's own is taken away, and
+            where that is the stronger one nothing is left.
         used, used_input: share of the levels between the 2nd and the 98th percentile in use.
         blank: share of cells of one colour, far from the input.
         wrapped: share of samples at the other end of the scale where the input is flat.
@@ -120,7 +122,7 @@ def _detail(prediction: np.ndarray, blurry: np.ndarray) -> Detail:
         rough_input=_roughness(target),
         comb=_comb(green),
         comb_input=_comb(target),
-        beat=_beat(green) - _beat(target),
+        beat=_beat_beyond(_beat(green), _beat(target)),
         used=_used_levels(ours),
         used_input=_used_levels(theirs),
         blank=_blank_share(prediction, blurry),
@@ -198,16 +200,27 @@ def _beat(plane: np.ndarray) -> np.ndarray:
         relative = np.log(energy / around)[8:-8]
         for period in PERIODS:
             whole = relative[: len(relative) // period * period].reshape(-1, period)
-            middle = np.median(whole, axis=0) if len(whole) > 4 else np.zeros(period)
+            few = len(whole) < FEWEST_PERIODS
+            middle = np.zeros(period) if few else np.median(whole, axis=0)
             phases.append(middle - middle.mean())
     return np.concatenate(phases)
+
+
+def _beat_parts(beat: np.ndarray) -> list[np.ndarray]:
+    """Part a beat: one of `PERIODS` after the other, of rows, then of columns."""
+    return np.split(beat, np.cumsum([*PERIODS] * 2)[:-1])
+
+
+def _beat_beyond(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    pairs = zip(_beat_parts(ours), _beat_parts(theirs), strict=True)
+    return np.concatenate([(a - b) * (np.ptp(a) > np.ptp(b)) for a, b in pairs])
 
 
 def strongest_beat(beat: np.ndarray) -> float:
     """Give the strongest beat of `Detail.beat`, over what its period allows."""
     limits = [*PERIODS.values()] * 2
-    parts = np.split(beat, np.cumsum([*PERIODS] * 2)[:-1])
-    return max(float(np.ptp(part)) / most for part, most in zip(parts, limits, strict=True))
+    pairs = zip(_beat_parts(beat), limits, strict=True)
+    return max(float(np.ptp(part)) / most for part, most in pairs)
 
 
 def _used_levels(image: np.ndarray) -> float:

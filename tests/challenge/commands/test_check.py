@@ -27,12 +27,12 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def folder(highrev: Path, tmp_path: Path) -> Path:
-    """A good run over the two val frames of 56x40, somewhat off the sharp images."""
+    """A good run over the two val frames of 56x40, in the place of their inputs."""
     folder = tmp_path / "mine"
     for name in NAMES:
-        sharp = read_png(highrev / "val" / "sharp" / name) / 255.0
-        noise = np.random.default_rng(len(name)).normal(0, 0.01, sharp.shape)
-        write_png(folder / name, to_uint8(sharp + noise))
+        blurry = read_png(highrev / "val" / "blur" / name) / 255.0
+        noise = np.random.default_rng(len(name)).normal(0, 0.01, blurry.shape)
+        write_png(folder / name, to_uint8(blurry + noise))
     record = RunRecord("mine", data_root=str(highrev), split="val", rules="own")
     save_record(folder, RunRecord(**vars(record) | {"runtime_per_image_s": 0.5, "device": "cpu"}))
     return folder
