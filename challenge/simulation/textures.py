@@ -31,7 +31,7 @@ def draw_texture(name: str, rng: np.random.Generator) -> np.ndarray:
         (512, 640, 3) float32 linear light in [0, 1].
     """
     fine = TEXTURES[name](rng).astype(np.float32) / 255
-    levels: np.ndarray = cv2.resize(fine, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    levels = np.asarray(cv2.resize(fine, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
     levels += SHADING * spectrum(1.5, rng)[:, :, None] * levels
     levels += GRAIN * rng.uniform() * spectrum(0.8, rng)[:, :, None]
     return np.asarray(np.clip(levels, 0.0, 1.0) ** GAMMA, np.float32)

@@ -197,7 +197,7 @@ def test_blurry_is_the_mean_of_linear_light_and_sharp_the_middle_of_the_exposure
     noise = frame.blurry - mean.astype(np.float32)
     assert 38 < psnr(frame.blurry, mean) < 44
     assert abs(noise.mean()) < 0.1  # 9216 levels with a noise of about 2
-    assert np.abs(cv2.blur(noise, (9, 9))).max() < 2
+    assert np.abs(cv2.blur(noise, (9, 9))).max() < 3
     assert np.array_equal(frame.sharp, linear_to_srgb(render(scene, 7500.0)))
     curved = np.mean([linear_to_srgb(p) for p in pictures], axis=0)  # the mean of sRGB is not it
     assert abs((frame.blurry - curved).mean()) > 3 * abs(noise.mean())
@@ -288,7 +288,7 @@ def test_a_standing_scene_is_its_own_restoration_but_for_the_noise() -> None:
     still, moving = (frame_of(f"chelsea_{motion}") for motion in ("still", "pan"))
     difference = still.blurry - still.sharp.astype(float)
     assert abs(difference.mean()) < 0.1 and 1 < difference.std() < 3
-    assert psnr(moving.blurry, moving.sharp) < psnr(still.blurry, still.sharp) - 5
+    assert psnr(moving.blurry, moving.sharp) < psnr(still.blurry, still.sharp) - 3
 
 
 @pytest.mark.parametrize("name, grey", [
