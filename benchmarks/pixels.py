@@ -5,7 +5,7 @@ python benchmarks/pixels.py ROOT [ROOT ...] [--photographs coffee,gravel] [--sou
 Each ROOT is a data set of `bash run.sh data` (another `--seed` gives other scenes). The frames of
 each photograph are a submission: its sharp frames, or what EDI makes of the blurry ones. They are
 judged as they are, after honest but heavy-handed changes, and with each of the mistakes of
-`tests/challenge/submission/pixel_mistakes.py`.
+`tests/generators/pixel_mistakes.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
-import importlib.util
+import importlib
 import sys
 from collections import Counter
 from pathlib import Path
@@ -41,15 +41,9 @@ SEQUENCES, FRAMES = 2, 4  # of each photograph
 
 
 def load_mistakes() -> ModuleType:
-    """Import the tests' generator, wherever the tests are imported from."""
-    path = REPOSITORY / "tests" / "challenge" / "submission" / "pixel_mistakes.py"
-    spec = importlib.util.spec_from_file_location("pixel_mistakes", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pixel_mistakes"] = module
-    spec.loader.exec_module(module)
-    return module
+    """Import the tests' generator."""
+    sys.path.insert(0, str(REPOSITORY / "tests" / "generators"))
+    return importlib.import_module("pixel_mistakes")
 
 
 def submissions(root: Path, source: str) -> dict[str, tuple[list[Image], list[Image]]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
+import pixel_mistakes as mistakes
 import pytest
 import skimage.data
 
@@ -19,20 +16,6 @@ from challenge.submission.pixels import judge, look_at
 
 Image = np.ndarray
 HEIGHT, WIDTH, SEQUENCE = 192, 256, 4
-
-
-def load_mistakes() -> ModuleType:
-    path = Path(__file__).with_name("pixel_mistakes.py")
-    spec = importlib.util.spec_from_file_location("pixel_mistakes", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pixel_mistakes"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-mistakes = load_mistakes()
 
 
 @cache
