@@ -131,6 +131,20 @@ def test_frames_with_the_same_bytes_are_named(judge: Callable[..., list[Finding]
     assert finding.found.startswith(f"{FRAMES} PNGs")
 
 
+def test_frames_of_a_standing_scene_may_be_equal(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sharp = scene(0)
+    for number in range(4):
+        noise = rng.normal(0, 1, sharp.shape)
+        grainy = np.clip(blurred(sharp) + noise, 0, 255).astype(np.uint8)
+        write_png(tmp_path / "blur" / f"a_{number:05d}.png", grainy)
+        write_png(tmp_path / "mine" / f"a_{number:05d}.png", sharp)
+    expected = Expected("", size=(WIDTH, HEIGHT), inputs=tmp_path / "blur")
+    assert "twins" not in [each.kind for each in warnings(tmp_path / "mine", expected)]
+    write_png(tmp_path / "blur" / "a_00002.png", blurred(scene(1)))
+    assert "twins" in [each.kind for each in warnings(tmp_path / "mine", expected)]
+
+
 def test_one_black_frame_among_many_is_found(tmp_path: Path) -> None:
     """It is not in the sample, but so small that it is looked at."""
     rng = np.random.default_rng(0)
