@@ -122,7 +122,8 @@ def command(
                 alarms[label] += bool(warnings)
                 for warning in warnings:
                     print(f"blamed: {root} {name}, {label}: {warning.kind}: {warning}")
-            strangers = next(pair[0] for other, pair in sets.items() if other != name)
+            enough = (pair[0] for pair in sets.values() if len(pair[0]) == len(inputs))
+            strangers = next(each for each in enough if each is not predictions)
             for mistake in mistakes.MISTAKES:
                 if mistake.asks == "colour" and np.ptp(inputs[0].astype(int), axis=2).mean() < 8:
                     continue

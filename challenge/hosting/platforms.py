@@ -20,7 +20,7 @@ from challenge.findings import Finding, listing
 from challenge.server import page
 from challenge.submission.candidate import Candidate
 from challenge.submission.check import check_limit, check_zip_sizes
-from challenge.submission.entries import UNREADABLE
+from challenge.submission.entries import UNREADABLE, unpacked_name
 from challenge.submission.expected import Expected
 
 PAGE_FILE = "detailed_results.html"
@@ -166,7 +166,8 @@ def unpack(zipped: Path, folder: Path) -> None:
     with zipfile.ZipFile(zipped) as archive:
         for info in archive.infolist():
             try:
-                archive.extract(info, folder)
+                if unpacked_name(info) != "/":  # the folder itself: Python 3.12.1 fails at it
+                    archive.extract(info, folder)
             except UNREADABLE as error:
                 raise SubmissionError(
                     f"{zipped}: the platform could not unpack {info.filename!r}: {error}; "
