@@ -21,7 +21,7 @@ ANOTHER = 2.5  # times nearer to another frame's input, squared
 GAIN, OFFSET = (0.72, 1.35), 0.3  # contrast against the input's; brightness, as a share of it
 DARK = 16.0  # levels; brightness is compared with at least that
 UNRELATED = 0.95  # share of the prediction's shapes that are not its input's
-PART_TIMES, PART_LEAST = 8.0, 0.65  # a tile's error: times the usual; of its input's contrast
+PART_TIMES, PART_LEAST = 8.0, 0.75  # a tile's error: times the usual; of its input's contrast
 PART_MOST = 0.7, 12.0  # of the contrast; levels: a fault, however usual
 TILES = 4  # by as many
 
