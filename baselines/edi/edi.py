@@ -149,11 +149,6 @@ def deblur(blurry: np.ndarray, stairs: Stairs, threshold: float) -> np.ndarray:
     return linear_to_srgb((srgb_to_linear(blurry) + BLACK) / factor - BLACK)
 
 
-def find_threshold(samples: Iterable[Sample]) -> float:
-    """Find the contrast threshold that explains the blur best: one of `THRESHOLDS`."""
-    return best_threshold(threshold_curve(samples))
-
-
 def threshold_curve(samples: Iterable[Sample]) -> np.ndarray:
     """Measure for each of `THRESHOLDS` how much of the blur it leaves unexplained.
 
@@ -174,7 +169,7 @@ def threshold_curve(samples: Iterable[Sample]) -> np.ndarray:
 
 
 def best_threshold(curve: np.ndarray) -> float:
-    """Take the threshold that leaves least unexplained."""
+    """Take the contrast threshold that explains the blur best: one of `THRESHOLDS`."""
     return float(THRESHOLDS[int(np.argmin(curve))])
 
 

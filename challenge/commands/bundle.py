@@ -19,7 +19,7 @@ from challenge import REPOSITORY, SPLITS, cli
 from challenge.commands.options import Platform
 from challenge.datasets.layout import blurry_folder
 from challenge.errors import ConfigError, SubmissionError
-from challenge.files import sha256, write_whole
+from challenge.files import scratch_folder, sha256, write_whole
 from challenge.hosting.bundles import CONFIGURATIONS, build_bundle, reference_name, with_splits
 from challenge.hosting.isolated import scoring_python
 from challenge.hosting.lint import lint_bundle
@@ -139,9 +139,9 @@ def _try(path: Path, name: Path, data: Path | None, test: Tried) -> None:
     blurry = {reference_name(split): blurry_folder(data, split) for split in SPLITS if data}
     frames = FEW if test is Tried.few else None
     print(f"{name}: self-test, {test.value} frames", flush=True)
-    with tempfile.TemporaryDirectory(prefix="self-test-") as scratch:
-        python = scoring_python(uses_lpips(path), Path(scratch) / "python")
-        for trial in self_test(path, python, Path(scratch), blurry, frames):
+    with scratch_folder(Path(tempfile.gettempdir()), "self-test") as scratch:
+        python = scoring_python(uses_lpips(path), scratch / "python")
+        for trial in self_test(path, python, scratch, blurry, frames):
             if trial.problems:
                 summary = f"{name}: the self-test failed in {trial.task.name!r}"
                 raise SubmissionError(summary, trial.problems)

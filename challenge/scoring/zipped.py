@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, SubmissionError
+from challenge.files import scratch_folder
 from challenge.findings import listing
 from challenge.scoring.target import Choice, Target, make_target, need_sharp
 from challenge.submission import Entry
@@ -37,13 +38,13 @@ def open_target(path: Path, choice: Choice) -> Iterator[Target]:
     """
     with (
         open_candidate(path, Options(choice.data, choice.split)) as candidate,
-        tempfile.TemporaryDirectory(prefix="score-") as scratch,
+        scratch_folder(Path(tempfile.gettempdir()), "score") as scratch,
     ):
         for note in candidate.notes:
             print(f"note: {path}: {note}", file=sys.stderr)
         sharp = _sharp(candidate, choice)
         _refuse(candidate)
-        folder = Path(scratch) / path.stem
+        folder = scratch / path.stem
         _unpack(candidate, folder)
         root = str(candidate.data_root.resolve()) if candidate.data_root else None
         record = dataclasses.replace(candidate.record, split=candidate.split, data_root=root)

@@ -13,9 +13,9 @@ import pytest
 from baselines.edi.edi import (
     BLACK,
     THRESHOLDS,
+    best_threshold,
     blur_factor,
     deblur,
-    find_threshold,
     stairs_of,
     threshold_curve,
     threshold_doubt,
@@ -99,7 +99,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("threshold", [0.15, 0.3])
 def test_a_moving_edge_is_restored_and_its_threshold_found(threshold: float) -> None:
     sample, sharp = moving_edge(threshold)
-    found = find_threshold([sample])
+    found = best_threshold(threshold_curve([sample]))
     assert found == pytest.approx(threshold, rel=0.25)
     restored = deblur(sample.blurry, stairs_of(sample), found)
     assert psnr(restored, sharp) > psnr(sample.blurry, sharp) + 6
@@ -125,7 +125,7 @@ def test_two_bins_and_empty_grids_work() -> None:
     grid = np.zeros((2, 2, 3), np.float32)
     empty = Sample("a_00000", GREY, None, grid)
     assert (blur_factor(stairs_of(empty), 0.3) == 1).all()
-    assert find_threshold([empty]) in THRESHOLDS
+    assert best_threshold(threshold_curve([empty])) in THRESHOLDS
     grid[0, 0, 0] = 2.0
     assert np.isfinite(blur_factor(stairs_of(empty), 0.3)).all()
 
@@ -246,7 +246,7 @@ def tenengrad(image: np.ndarray) -> float:
 
 def test_every_frame_of_a_real_recording_becomes_sharper(recordings: Path) -> None:
     cups = open_split(recordings / "davis346_cups", "test")
-    threshold = find_threshold([cups[index] for index in range(0, 30, 4)])
+    threshold = best_threshold(threshold_curve([cups[index] for index in range(0, 30, 4)]))
     assert 0.2 <= threshold <= 0.4  # 0.34 fits the brightness changes between frames best
     for index in range(30):
         sample = cups[index]
