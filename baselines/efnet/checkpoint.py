@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from baselines.efnet.config import Config, NetworkConfig
+from baselines.efnet.inputs import Reading
 from baselines.efnet.model import EFNet
 from challenge.errors import DataError
 from challenge.files import write_whole
@@ -172,4 +173,5 @@ def load_weights(network: EFNet, params: dict[str, Tensor], path: Path) -> None:
 
 def new_network(config: Config) -> EFNet:
     """Make a network as the configuration asks for, with random weights."""
-    return EFNet(ev_chn=config.data.bins, **dataclasses.asdict(config.network))
+    representation = Reading.of_config(dataclasses.asdict(config.data)).representation
+    return EFNet(ev_chn=representation.channels, **dataclasses.asdict(config.network))

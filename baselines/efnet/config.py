@@ -13,8 +13,11 @@ from omegaconf import MISSING
 from challenge.config import load_config
 from challenge.datasets import BINS, FORMATS
 from challenge.errors import ConfigError
+from challenge.representations import KINDS, WINDOWS
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+NORMALISE = ("nonzero", "magnitude")
+CHANNEL_ORDERS = ("rgb", "bgr")
 
 
 @dataclass
@@ -25,8 +28,12 @@ class DataConfig:
     format: str = "highrev_raw"  # or highrev_voxel
     voxel_root: str | None = None  # highrev_voxel: folder with {train,val}/voxel/
     rules: str = "highrev"  # configs/challenge/<rules>.yml, or a path
-    bins: int = BINS  # time bins of the voxel grid
+    representation: str = "voxel"  # of raw events: voxel, scer or nested
+    bins: int = BINS  # time bins of the grid; of nested, those of each window
+    windows: list[float] = field(default_factory=lambda: [*WINDOWS])  # nested: shares of exposure
+    normalise: str = "nonzero"  # mean 0, spread 1 of the non-zero cells; magnitude: to [-1, 1]
     event_mask: bool = False  # gate stage 2 with the pixels that saw events (REBlur needs it)
+    channel_order: str = "rgb"  # bgr: what the published GoPro and REBlur weights were trained on
     keep_in_memory: bool = False  # read every training frame once: small data sets only
     workers: int = 4  # processes that read and cut; 0: the training process itself
 
@@ -91,10 +98,18 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         problems.append(f"name={config.name!r}: expected a plain folder name")
     if config.data.format not in FORMATS:
         problems.append(f"data.format={config.data.format}: expected {' or '.join(FORMATS)}")
-    if config.train.precision not in PRECISIONS:
-        problems.append(
-            f"train.precision={config.train.precision}: expected {' or '.join(PRECISIONS)}"
-        )
+    choices = {
+        "data.representation": KINDS,
+        "data.normalise": NORMALISE,
+        "data.channel_order": CHANNEL_ORDERS,
+        "train.precision": PRECISIONS,
+    }
+    for key, known in choices.items():
+        section, name = key.split(".")
+        value = getattr(getattr(config, section), name)
+        if value not in known:
+            problems.append(f"{key}={value}: expected {' or '.join(known)}")
+    problems += representation_problems(config.data)
     least = {
         "data.bins": 1,
         "data.workers": 0,
@@ -121,6 +136,16 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     if problems:
         raise ConfigError(f"{path}: values that cannot work", problems)
     return config
+
+
+def representation_problems(data: DataConfig) -> list[str]:
+    """Say what no representation can be made of."""
+    problems = []
+    if data.representation == "scer" and data.bins % 2:
+        problems.append(f"data.bins={data.bins}: scer takes an even number")
+    if not data.windows or not all(0 < share <= 1 for share in data.windows):
+        problems.append(f"data.windows={data.windows}: expected shares of the exposure in (0, 1]")
+    return problems
 
 
 OMISSION = "???"  # how OmegaConf spells a value that was not given

@@ -11,26 +11,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from baselines.efnet.config import DataConfig, TrainConfig
-from baselines.efnet.inputs import Batch, Window, grid_of, inputs_of
+from baselines.efnet.inputs import Arrays, Batch, Reading, Window, arrays_of, grid_of, inputs_of
 from challenge.datasets import Dataset
 from challenge.errors import DataError
 from challenge.sample import Sample
 
 
-def cut(
-    sample: Sample, bins: int, train: TrainConfig, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cut(sample: Sample, reading: Reading, train: TrainConfig, rng: np.random.Generator) -> Arrays:
     """Cut a random square, flipped and transposed at random, all arrays alike.
 
     Args:
         sample: with a sharp image. Not modified.
-        bins: time bins of the grid.
+        reading: how the network reads it.
         train: `crop` is the side in pixels, 0 keeps the whole frame; `flip` mirrors left-right and
             upside down, `transpose` exchanges rows and columns, each with probability 1/2.
         rng: decides.
-
-    Returns:
-        blurry (h, w, 3) uint8, grid (bins, h, w) float32, sharp (h, w, 3) uint8.
 
     Raises:
         DataError: the frame is smaller than the crop, or has no sharp image.
@@ -51,15 +46,8 @@ def cut(
     mirror, upside_down, exchange = rng.integers(2, size=3).astype(bool)
     row_step = -1 if train.flip and upside_down else 1
     column_step = -1 if train.flip and mirror else 1
-    rows = slice(window.top, window.top + window.height)
-    columns = slice(window.left, window.left + window.width)
-    blurry, sharp = (
-        image[rows, columns][::row_step, ::column_step] for image in (sample.blurry, sample.sharp)
-    )
-    grid = grid_of(sample, bins, window)[:, ::row_step, ::column_step]
-    if train.transpose and exchange:
-        return blurry.swapaxes(0, 1), grid.swapaxes(1, 2), sharp.swapaxes(0, 1)
-    return blurry, grid, sharp
+    arrays = arrays_of(sample, reading, window)
+    return arrays.turned(row_step, column_step, bool(train.transpose and exchange))
 
 
 class Crops(torch.utils.data.Dataset[Batch]):
@@ -71,14 +59,15 @@ class Crops(torch.utils.data.Dataset[Batch]):
 
     def __init__(self, dataset: Dataset, data: DataConfig, train: TrainConfig) -> None:
         self.dataset, self.data, self.train = dataset, data, train
+        self.reading = Reading.of_config(dataclasses.asdict(data))
         self.kept: dict[int, Sample] = {}
 
     def __getitem__(self, position: int) -> Batch:
         epoch, place = divmod(position, len(self.dataset))
         order = np.random.default_rng((self.train.seed, 0, epoch)).permutation(len(self.dataset))
         rng = np.random.default_rng((self.train.seed, 1, position))
-        arrays = cut(self._sample(int(order[place])), self.data.bins, self.train, rng)
-        return inputs_of(*arrays, with_mask=self.data.event_mask)
+        arrays = cut(self._sample(int(order[place])), self.reading, self.train, rng)
+        return inputs_of(arrays, self.reading)
 
     def _sample(self, index: int) -> Sample:
         if index in self.kept:
@@ -87,7 +76,7 @@ class Crops(torch.utils.data.Dataset[Batch]):
         if self.data.keep_in_memory:
             # a frame that is cut again and again is quicker with its grid, made once, than with
             # the events, which need not be kept then
-            grid = grid_of(sample, self.data.bins)
+            grid = grid_of(sample, self.reading.representation)
             sample = dataclasses.replace(sample, events=None, stored_grid=grid)
             self.kept[index] = sample
         return sample

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,17 +12,23 @@ from torch import Tensor
 
 from challenge.errors import DataError
 from challenge.events import crop
-from challenge.representations import event_mask, normalise_nonzero, voxel_grid
+from challenge.representations import (
+    Representation,
+    event_mask,
+    largest_magnitude,
+    normalise_magnitude,
+    normalise_nonzero,
+)
 from challenge.sample import Sample
 
 
 class Batch(NamedTuple):
     """What the network sees, and what it should say."""
 
-    blurry: Tensor  # (N, 3, H, W) float32 RGB, 0 to 1
-    voxel: Tensor  # (N, bins, H, W) float32, non-zero cells normalised
+    blurry: Tensor  # (N, 3, H, W) float32, 0 to 1, RGB or BGR as the network reads it
+    voxel: Tensor  # (N, channels, H, W) float32, normalised
     mask: Tensor | None  # (N, 1, H, W) float32, 0 or 1; None where it is not used
-    sharp: Tensor | None  # (N, 3, H, W) float32 RGB, 0 to 1; None where it is withheld
+    sharp: Tensor | None  # (N, 3, H, W) float32, like `blurry`; None where it is withheld
 
 
 class Window(NamedTuple):
@@ -32,19 +40,70 @@ class Window(NamedTuple):
     width: int
 
 
-def grid_of(sample: Sample, bins: int, window: Window | None = None) -> np.ndarray:
-    """Make the voxel grid of a frame, or of a window of it: the same cells, bit for bit.
+@dataclass(frozen=True)
+class Reading:
+    """How a network reads a sample: what a training was told of it in its `data` section."""
+
+    representation: Representation = Representation()
+    normalise: str = "nonzero"  # or magnitude
+    event_mask: bool = False
+    channel_order: str = "rgb"  # or bgr
+
+    @classmethod
+    def of_config(cls, data: Mapping[str, Any]) -> Reading:
+        """Take it from a configuration's `data` section; what older ones lack is the default."""
+        kind, bins = data.get("representation", "voxel"), data.get("bins", 6)
+        windows = tuple(data.get("windows", Representation.windows))
+        return cls(
+            Representation(kind, bins, windows),
+            data.get("normalise", cls.normalise),
+            data.get("event_mask", cls.event_mask),
+            data.get("channel_order", cls.channel_order),
+        )
+
+
+class Arrays(NamedTuple):
+    """A frame, or a part of it, before it becomes tensors; all of one height and width."""
+
+    blurry: np.ndarray  # (H, W, 3) uint8 RGB
+    grid: np.ndarray  # (channels, H, W) float32 signed events, not normalised
+    sharp: np.ndarray | None  # (H, W, 3) uint8 RGB
+    mask: np.ndarray | None = None  # (1, H, W), a stored one; None: made from the grid
+    magnitude: float | None = None  # the largest of the whole frame's grid; None: `grid`'s own
+
+    def turned(self, row_step: int, column_step: int, exchange: bool) -> Arrays:
+        """Mirror rows or columns (steps of 1 or -1), then exchange them, all arrays alike."""
+
+        def turn(image: np.ndarray) -> np.ndarray:  # the last two axes
+            mirrored = image[..., ::row_step, ::column_step]
+            return mirrored.swapaxes(-1, -2) if exchange else mirrored
+
+        def turn_image(image: np.ndarray) -> np.ndarray:
+            return turn(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+
+        return self._replace(
+            blurry=turn_image(self.blurry),
+            grid=turn(self.grid),
+            sharp=None if self.sharp is None else turn_image(self.sharp),
+            mask=None if self.mask is None else turn(self.mask),
+        )
+
+
+def grid_of(
+    sample: Sample, representation: Representation, window: Window | None = None
+) -> np.ndarray:
+    """Make the grid of a frame, or of a window of it: the same cells, bit for bit.
 
     A window costs its own events only. What a data set has stored is taken as it is.
 
     Args:
         sample: with events on the sensor and in order of time, as data sets give them, or with a
             stored grid. Not modified.
-        bins: time bins of a grid that is made; a stored one keeps its own.
+        representation: of a grid that is made; a stored one is what it is.
         window: inside the frame; None for all of it.
 
     Returns:
-        (bins, H, W) float32 signed events, not normalised; a view of a stored grid.
+        (channels, H, W) float32 signed events, not normalised; a view of a stored grid.
 
     Raises:
         DataError: neither events nor a stored grid.
@@ -57,31 +116,49 @@ def grid_of(sample: Sample, bins: int, window: Window | None = None) -> np.ndarr
     if events is None:
         raise DataError(f"{sample.frame}: expected events or a stored grid, found neither")
     if window in (None, whole) or not len(events):
-        return voxel_grid(events, bins, height, width)
+        return representation.grid(events, height, width)
     inside = crop(events, top, left, height, width)
-    return voxel_grid(inside, bins, height, width, span=(events.t[0], events.t[-1]))
+    return representation.grid(inside, height, width, span=(events.t[0], events.t[-1]))
 
 
-def inputs_of(
-    blurry: np.ndarray, grid: np.ndarray, sharp: np.ndarray | None, with_mask: bool
-) -> Batch:
-    """Make a batch of one.
-
-    Args:
-        blurry: (H, W, 3) uint8 RGB.
-        grid: (bins, H, W) signed events, not normalised.
-        sharp: (H, W, 3) uint8 RGB, or None.
-        with_mask: whether to mark the pixels that saw events.
-    """
-    return Batch(
-        blurry=_image_tensor(blurry)[None],
-        voxel=torch.from_numpy(normalise_nonzero(grid))[None],
-        mask=torch.from_numpy(event_mask(grid))[None] if with_mask else None,
-        sharp=None if sharp is None else _image_tensor(sharp)[None],
+def arrays_of(sample: Sample, reading: Reading, window: Window | None = None) -> Arrays:
+    """Cut a window from all that a sample holds; None for the whole frame."""
+    top, left, height, width = window or Window(0, 0, *sample.blurry.shape[:2])
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    mask, magnitude = sample.stored_mask, None
+    if reading.normalise == "magnitude":
+        magnitude = largest_magnitude(grid_of(sample, reading.representation))
+    return Arrays(
+        blurry=sample.blurry[rows, columns],
+        grid=grid_of(sample, reading.representation, window),
+        sharp=None if sample.sharp is None else sample.sharp[rows, columns],
+        mask=mask[:, rows, columns] if reading.event_mask and mask is not None else None,
+        magnitude=magnitude,
     )
 
 
-def _image_tensor(image: np.ndarray) -> Tensor:
+def inputs_of(arrays: Arrays, reading: Reading) -> Batch:
+    """Make a batch of one."""
+    grid, bgr = arrays.grid, reading.channel_order == "bgr"
+    if reading.normalise == "magnitude":
+        voxel = normalise_magnitude(grid, arrays.magnitude)
+    else:
+        voxel = normalise_nonzero(grid)
+    mask = None
+    if reading.event_mask:
+        mask = event_mask(grid) if arrays.mask is None else arrays.mask
+        mask = torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None]
+    return Batch(
+        blurry=_image_tensor(arrays.blurry, bgr)[None],
+        voxel=torch.from_numpy(np.ascontiguousarray(voxel))[None],
+        mask=mask,
+        sharp=None if arrays.sharp is None else _image_tensor(arrays.sharp, bgr)[None],
+    )
+
+
+def _image_tensor(image: np.ndarray, bgr: bool) -> Tensor:
+    if bgr:
+        image = image[:, :, ::-1]
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(255.0)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from baselines.efnet.checkpoint import load_checkpoint, network_of, origin_doubt
 from baselines.efnet.device import autocast, choose_device, device_name
-from baselines.efnet.inputs import grid_of, inputs_of, to_device
+from baselines.efnet.inputs import Reading, arrays_of, inputs_of, to_device
 from baselines.efnet.memory import out_of_memory_is, require_memory
 from baselines.efnet.model import EFNet
 from challenge import cli
@@ -23,17 +23,17 @@ class EfnetRestorer:
     """Restores whole frames with a trained network, which also says how many time bins it takes."""
 
     def __init__(
-        self, network: EFNet, device: torch.device, precision: str, with_mask: bool
+        self, network: EFNet, device: torch.device, precision: str, reading: Reading
     ) -> None:
         self.network = network.to(device).eval()
-        self.torch_device, self.precision, self.with_mask = device, precision, with_mask
-        self.device, self.bins = device_name(device), network.ev_chn
+        self.torch_device, self.precision, self.reading = device, precision, reading
+        self.device, self.bins = device_name(device), reading.representation.bins
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
         self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters"
 
     def __call__(self, sample: Sample) -> np.ndarray:
-        grid = grid_of(sample, self.bins)
-        batch = to_device(inputs_of(sample.blurry, grid, None, self.with_mask), self.torch_device)
+        arrays = arrays_of(sample, self.reading)
+        batch = to_device(inputs_of(arrays, self.reading), self.torch_device)
         height, width = sample.blurry.shape[:2]
         full = (
             f"{sample.frame}: {self.device} has too little memory for a whole frame of "
@@ -46,7 +46,8 @@ class EfnetRestorer:
             autocast(self.torch_device, self.precision),
         ):
             restored = self.network(batch.blurry, batch.voxel, batch.mask)[-1]
-        return to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+        image = to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+        return image[:, :, ::-1] if self.reading.channel_order == "bgr" else image
 
     def require_memory(self, dataset: Dataset, what: str) -> None:
         """Refuse frames that memory cannot hold (see `baselines.efnet.memory`).
@@ -79,11 +80,9 @@ def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestore
     config = loaded.get("config", {})
     if doubt := origin_doubt(loaded, checkpoint):
         cli.warn_once(doubt)
-    restorer = EfnetRestorer(
-        network_of(loaded, checkpoint),
-        choose_device(device),
-        precision=config.get("train", {}).get("precision", "float32"),
-        with_mask=config.get("data", {}).get("event_mask", False),
-    )
+    network = network_of(loaded, checkpoint)
+    reading = Reading.of_config({"bins": network.ev_chn} | config.get("data", {}))
+    precision = config.get("train", {}).get("precision", "float32")
+    restorer = EfnetRestorer(network, choose_device(device), precision, reading)
     restorer.require_memory(dataset, "predict")
     return restorer

@@ -23,7 +23,7 @@ from baselines.efnet.checkpoint import (
 from baselines.efnet.config import Config
 from baselines.efnet.crops import training_batches
 from baselines.efnet.device import autocast, choose_device
-from baselines.efnet.inputs import Batch, to_device
+from baselines.efnet.inputs import Batch, Reading, to_device
 from baselines.efnet.losses import psnr_loss
 from baselines.efnet.model import EFNet
 from baselines.efnet.restorer import EfnetRestorer
@@ -73,8 +73,8 @@ class Training:
 
     def restorer(self) -> EfnetRestorer:
         """Wrap the network as it is now."""
-        data, precision = self.config.data, self.config.train.precision
-        return EfnetRestorer(self.judged, self.device, precision, data.event_mask)
+        reading = Reading.of_config(dataclasses.asdict(self.config.data))
+        return EfnetRestorer(self.judged, self.device, self.config.train.precision, reading)
 
     def step(self, batch: Batch) -> torch.Tensor:
         """Run one iteration; return the loss, a scalar that is still on the device."""

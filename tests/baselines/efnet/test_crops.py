@@ -9,7 +9,7 @@ import torch
 
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.crops import Crops, Positions, collate, cut, training_batches
-from baselines.efnet.inputs import inputs_of
+from baselines.efnet.inputs import Reading, arrays_of, inputs_of
 from challenge.datasets import open_split
 from challenge.errors import DataError
 from challenge.sample import Sample
@@ -27,7 +27,9 @@ def cut_by(
     sample: Sample, seed: int, crop: int, flip: bool = False, transpose: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     settings = TrainConfig(crop=crop, flip=flip, transpose=transpose)
-    return cut(sample, 2, settings, np.random.default_rng(seed))
+    arrays = cut(sample, Reading(), settings, np.random.default_rng(seed))
+    assert arrays.sharp is not None
+    return arrays.blurry, arrays.grid, arrays.sharp
 
 
 @pytest.mark.parametrize(
@@ -99,8 +101,7 @@ def test_every_epoch_visits_every_frame_once_and_cuts_it_anew(highrev: Path) -> 
 def test_positions_and_collate() -> None:
     assert list(Positions(2, 4, 3)) == [[6, 7, 8], [9, 10, 11]]
     sample = coordinates(4, 6)
-    assert sample.stored_grid is not None
-    one = inputs_of(sample.blurry, sample.stored_grid, sample.sharp, with_mask=False)
+    one = inputs_of(arrays_of(sample, Reading()), Reading())
     both = collate([one, one])
     assert both.blurry.shape == (2, 3, 4, 6) and both.mask is None
 

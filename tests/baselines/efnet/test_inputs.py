@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines.efnet.inputs import Window, grid_of, inputs_of
+from baselines.efnet.inputs import Arrays, Reading, Window, grid_of, inputs_of
 from challenge.datasets import open_split
 from challenge.errors import DataError
 from challenge.events import Events
-from challenge.representations import voxel_grid
+from challenge.representations import Representation, voxel_grid
 from challenge.sample import Sample
 
 HEIGHT, WIDTH = 30, 40
@@ -53,9 +53,9 @@ def test_the_grid_of_a_window_is_the_window_of_the_grid_bit_for_bit(count: int, 
     sample = sample_of(events)
     for bins in (2, 6):
         whole = voxel_grid(events, bins, HEIGHT, WIDTH)
-        assert np.array_equal(grid_of(sample, bins), whole)
+        assert np.array_equal(grid_of(sample, Representation(bins=bins)), whole)
         for window in windows(rng, HEIGHT, WIDTH, 20):
-            grid = grid_of(sample, bins, window)
+            grid = grid_of(sample, Representation(bins=bins), window)
             assert grid.dtype == np.float32 and np.array_equal(grid, cells(whole, window)), window
 
 
@@ -64,16 +64,18 @@ def test_the_same_on_a_real_recording(recordings: Path) -> None:
     cups = open_split(recordings / "davis346_cups", "test")
     for index in (0, 15, 29):
         sample = cups[index]
-        whole = grid_of(sample, 6)
+        whole = grid_of(sample, Representation(bins=6))
         for window in windows(rng, *sample.blurry.shape[:2], number=10):
-            assert np.array_equal(grid_of(sample, 6, window), cells(whole, window)), window
+            grid = grid_of(sample, Representation(bins=6), window)
+            assert np.array_equal(grid, cells(whole, window)), window
 
 
 def test_a_window_without_events_is_empty_and_one_event_is_found() -> None:
     events = Events(x=[3, 3, 9], y=[4, 4, 9], t=[0, 10, 20], p=[1, 1, 0])  # type: ignore[arg-type]
     sample = sample_of(events)
-    assert not grid_of(sample, 3, Window(20, 20, 5, 5)).any()
-    one = grid_of(sample, 3, Window(9, 8, 1, 2))  # the last event of the frame, in the last bin
+    assert not grid_of(sample, Representation(bins=3), Window(20, 20, 5, 5)).any()
+    # the last event of the frame, in the last bin
+    one = grid_of(sample, Representation(bins=3), Window(9, 8, 1, 2))
     assert one.tolist() == [[[0, 0]], [[0, 0]], [[0, -1]]]
 
 
@@ -81,18 +83,18 @@ def test_a_stored_grid_is_taken_as_it_is() -> None:
     stored = np.arange(2 * HEIGHT * WIDTH, dtype=np.float32).reshape(2, HEIGHT, WIDTH)
     sample = Sample("a_00000", np.zeros((HEIGHT, WIDTH, 3), np.uint8), None, stored)
     window = Window(3, 5, 7, 11)
-    assert np.array_equal(grid_of(sample, 6), stored)
-    assert np.array_equal(grid_of(sample, 6, window), cells(stored, window))
+    assert np.array_equal(grid_of(sample, Representation(bins=6)), stored)
+    assert np.array_equal(grid_of(sample, Representation(bins=6), window), cells(stored, window))
     with pytest.raises(DataError, match="a_00000: expected events or a stored grid"):
-        grid_of(Sample("a_00000", sample.blurry, None), 6)
+        grid_of(Sample("a_00000", sample.blurry, None), Representation(bins=6))
 
 
 def test_tensors_are_normalised_rgb() -> None:
     rows, columns = np.mgrid[:4, :6]
     image = np.stack([rows, columns, rows * 0], axis=2).astype(np.uint8)
     grid = np.stack([rows, columns]).astype(np.float32)
-    batch = inputs_of(image, grid, image, with_mask=True)
+    batch = inputs_of(Arrays(image, grid, image), Reading(event_mask=True))
     assert batch.blurry.shape == (1, 3, 4, 6) and batch.blurry[0, 1, 0, 5] == pytest.approx(5 / 255)
     assert batch.voxel[batch.voxel != 0].mean() == pytest.approx(0, abs=1e-6)
     assert batch.mask is not None and batch.mask.shape == (1, 1, 4, 6)
-    assert inputs_of(image, grid, None, with_mask=False)[2:] == (None, None)
+    assert inputs_of(Arrays(image, grid, None), Reading())[2:] == (None, None)

@@ -1,10 +1,9 @@
-"""Events as dense arrays a network can read."""
+"""The voxel grid: signed events, shared between the two time bins nearest to each."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 
 from challenge.errors import DataError
@@ -82,52 +81,3 @@ def _spread(
         grid[index] += np.bincount(pixel[part], sign[part], cells) - right_share
         grid[index + 1] += right_share
     return grid
-
-
-def normalise_nonzero(voxel: np.ndarray) -> np.ndarray:
-    """Give the non-zero cells mean 0 and (population) standard deviation 1; zeros stay zero.
-
-    Where the non-zero cells are all equal their spread is zero: they become 0, never NaN. Applied
-    after cropping, as the published HighREV baseline does.
-
-    Args:
-        voxel: any shape, float. Not modified.
-
-    Returns:
-        The same shape, float32.
-
-    Source: the HighREV baseline (AHupuJR/EFNet, `voxel_norm`); Rebecq et al., E2VID, CVPR 2019.
-
-    >>> normalise_nonzero(np.array([2.0, 0.0, 6.0])).tolist()
-    [-1.0, 0.0, 1.0]
-    """
-    voxel = np.asarray(voxel, np.float32)
-    nonzero = voxel != 0
-    cells = voxel[nonzero].astype(np.float64)
-    if not cells.size:
-        return np.zeros_like(voxel)
-    spread = cells.std()
-    result = np.zeros_like(voxel)
-    if spread > 1e-6 * max(1.0, float(np.abs(cells).max())):
-        result[nonzero] = (cells - cells.mean()) / spread
-    return result
-
-
-def event_mask(voxel: np.ndarray) -> np.ndarray:
-    """Mark the pixels that saw events: any non-zero bin, closed with a 3x3 square.
-
-    Args:
-        voxel: (bins, H, W), any number type, not normalised. Not modified.
-
-    Returns:
-        (1, H, W) float32, 0 or 1.
-
-    Source: the event mask of REBlur (Sun et al., Event-Based Fusion for Motion Deblurring with
-    Cross-modal Attention, ECCV 2022).
-
-    >>> event_mask(np.array([[[1.0, 0.0, -1.0, 0.0, 0.0]]])).tolist()
-    [[[1.0, 1.0, 1.0, 0.0, 0.0]]]
-    """
-    seen = (voxel != 0).any(axis=0).astype(np.uint8)
-    closed = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    return closed[None].astype(np.float32)

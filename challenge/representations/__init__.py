@@ -1,0 +1,24 @@
+"""Events as dense arrays a network can read, each a pure function."""
+
+from challenge.representations.choice import KINDS, WINDOWS, Representation, nested
+from challenge.representations.mask import event_mask
+from challenge.representations.normalise import (
+    largest_magnitude,
+    normalise_magnitude,
+    normalise_nonzero,
+)
+from challenge.representations.scer import scer
+from challenge.representations.voxel import voxel_grid
+
+__all__ = [
+    "KINDS",
+    "WINDOWS",
+    "Representation",
+    "event_mask",
+    "largest_magnitude",
+    "nested",
+    "normalise_magnitude",
+    "normalise_nonzero",
+    "scer",
+    "voxel_grid",
+]

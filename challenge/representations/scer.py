@@ -1,0 +1,58 @@
+"""SCER: events summed from the middle of the exposure outwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from challenge.errors import DataError
+from challenge.events import Events, check_on_sensor, elapsed
+
+
+def scer(
+    events: Events, bins: int, height: int, width: int, span: tuple[Any, Any] | None = None
+) -> np.ndarray:
+    """Sum events between the middle of the exposure and equally spaced moments before and after.
+
+    With edges e_0 … e_bins from t_first to t_last and their middle m = e_(bins/2), channel k holds
+    minus the signed events in [e_k, m) where k < bins/2, else those in [m, e_(k+1)); the last event
+    counts in the last channel.
+
+    Args:
+        events: t ascending, in microseconds; x, y in pixels; p in {0, 1}. Not modified.
+        bins: number of channels, even, at least 2.
+        height, width: sensor size in pixels.
+        span: (t_first, t_last) on the events' clock; by default those of the events.
+
+    Returns:
+        (bins, height, width) float32, whole numbers; zeros if there are no events.
+
+    Raises:
+        DataError: an odd number of bins, an event lies off the sensor or outside the span, time
+            runs backwards, or a polarity is none.
+
+    Source: Sun et al., Event-Based Fusion for Motion Deblurring with Cross-modal Attention, ECCV
+    2022.
+
+    >>> events = Events(x=[0, 0, 0, 0], y=[0, 0, 0, 0], t=[0, 30, 60, 100], p=[1, 1, 0, 1])
+    >>> scer(events, bins=2, height=1, width=1).ravel().tolist()
+    [-2.0, 0.0]
+    """
+    if bins < 2 or bins % 2:
+        raise DataError(f"SCER: expected an even number of bins, at least 2, found {bins}")
+    check_on_sensor(events, height, width)
+    counts = np.zeros((bins, height * width), np.float32)
+    if len(events):
+        first, last = np.asarray(span or (events.t[0], events.t[-1]), events.t.dtype)
+        span_us = float(elapsed(last[None], first)[0]) or 1.0
+        place = np.minimum((bins * elapsed(events.t, first) / span_us).astype(np.int64), bins - 1)
+        pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
+        edges = np.searchsorted(place, np.arange(bins + 1))
+        for k in range(bins):
+            part = slice(edges[k], edges[k + 1])
+            counts[k] = np.bincount(pixel[part], events.sign[part], height * width)
+    half = bins // 2
+    before = -np.cumsum(counts[half - 1 :: -1], axis=0)[::-1]
+    after = np.cumsum(counts[half:], axis=0)
+    return np.concatenate([before, after]).reshape(bins, height, width)
