@@ -146,8 +146,8 @@ def inputs_of(arrays: Arrays, reading: Reading) -> Batch:
         voxel = normalise_nonzero(grid)
     mask = None
     if reading.event_mask:
-        mask = event_mask(grid) if arrays.mask is None else arrays.mask
-        mask = torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None]
+        seen = event_mask(grid) if arrays.mask is None else arrays.mask
+        mask = torch.from_numpy(np.ascontiguousarray(seen, np.float32))[None]
     return Batch(
         blurry=_image_tensor(arrays.blurry, bgr)[None],
         voxel=torch.from_numpy(np.ascontiguousarray(voxel))[None],
