@@ -104,7 +104,8 @@ def grid_of(
         return sample.stored_grid
     if sample.events is None:
         raise DataError(f"{sample.frame}: expected events or a stored grid, found neither")
-    return representation.grid(sample.events, *sample.blurry.shape[:2], span=sample.span)
+    height, width = sample.blurry.shape[:2]
+    return representation.grid(sample.events, height, width, sample.span)
 
 
 def arrays_of(sample: Sample, reading: Reading, window: Window | None = None) -> Arrays:
