@@ -27,6 +27,7 @@ class DataConfig:
     root: str = MISSING  # folder with {train,val,test}/; relative ones are the kit's
     format: str = "highrev_raw"  # or highrev_voxel
     voxel_root: str | None = None  # highrev_voxel: folder with {train,val}/voxel/
+    store: str | None = None  # folder of the training store; None: ROOT_store, if there; none: none
     rules: str = "highrev"  # configs/challenge/<rules>.yml, or a path
     representation: str = "voxel"  # of raw events: voxel, scer or nested
     bins: int = BINS  # time bins of the grid; of nested, those of each window
