@@ -22,7 +22,7 @@ rehearse     try a zip on the server at home, as CodaLab and Codabench would sco
 bundle       for organisers: the bundles that host a challenge: CONFIG.yml --data ROOT, or --lint ZIP
 test         the test suite: [--all] [arguments of pytest]; --all takes the slow tests along
 lint         ruff and mypy; --fix mends what can be mended
-doctor       look at the environment, and say what to do where something is wrong
+doctor       look at the environment, and say what to do where something is wrong; PATH: at a data set
 END
 }
 
@@ -139,7 +139,9 @@ lint() {
 }
 
 doctor() {
-  if ! find_python; then
+  if find_python; then
+    [ $# -eq 0 ] || module challenge.commands.doctor "$@" # of a data set
+  else
     python="$root/.venv/bin/python"
     [ -x "$python" ] || find_base
   fi
