@@ -8,11 +8,8 @@ verbs() { # in the order of the journey
   cat <<'END'
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
 data         make the embedded data set, data/mini
-<<<<<<< HEAD
-prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
-=======
 download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
->>>>>>> main
+prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -172,11 +169,8 @@ case "$verb" in
   help | -h | --help) usage ;;
   setup) setup "$@" ;;
   data) module challenge.commands.data "$@" ;;
-<<<<<<< HEAD
-  prepare) module baselines.efnet.prepare "$@" ;;
-=======
   download) module challenge.commands.download "$@" ;;
->>>>>>> main
+  prepare) module baselines.efnet.prepare "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;

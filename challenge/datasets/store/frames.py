@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from challenge.datasets.source import Dataset, DataSource
-from challenge.datasets.store.frame_file import VERSION, FrameFile, Sources
+from challenge.datasets.store.frame_file import MAKE_AGAIN, VERSION, FrameFile, Sources
 from challenge.errors import DataError
 from challenge.files import write_json
 from challenge.findings import shorten
@@ -98,8 +100,13 @@ class StoredFrames:
         with self._open(frame) as file:
             return file.read_image("sharp")
 
-    def _open(self, frame: str) -> FrameFile:
-        return FrameFile(frame_path(self.folder, frame))
+    @contextlib.contextmanager
+    def _open(self, frame: str) -> Iterator[FrameFile]:
+        path = frame_path(self.folder, frame)
+        with FrameFile(path) as file:
+            if file.frame != frame:
+                raise DataError(f"{path}: holds {file.frame}; {MAKE_AGAIN}")
+            yield file
 
 
 def open_store(data: Dataset, folder: Path) -> StoredFrames | None:
@@ -118,7 +125,7 @@ def open_store(data: Dataset, folder: Path) -> StoredFrames | None:
     entries = read_index(folder)
     if entries is None:
         raise DataError(
-            f"{folder}: the training store is not complete; bash run.sh prepare goes on"
+            f"{folder}: the training store is not complete; bash run.sh prepare goes on with it"
         )
     problems = []
     for frame in data.frames:

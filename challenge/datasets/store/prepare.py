@@ -50,6 +50,7 @@ class Job:
     split: str
     folder: Path
     frame: str
+    call: int  # each call of `prepare` looks at the data anew
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def _prepare_split(
         todo = [
             frame for frame in part.of(data.frames) if not _is_current(data, folder, known, frame)
         ]
-        jobs = [Job(source, split, folder, frame) for frame in todo]
+        call = time.time_ns()
+        jobs = [Job(source, split, folder, frame, call) for frame in todo]
         if jobs:
             say(f"{split}: {len(jobs)} of {len(data)} frames to do, in {folder}")
             (folder / INDEX).unlink(missing_ok=True)  # not complete, until it is again
@@ -147,7 +149,10 @@ def _run(
         say(f"about {_duration(hours)} with {number} process{'es' * (number > 1)}")
     try:
         results = map_in_processes(store_frame, rest, number, keep_to_one_core)
-        done = [first, *tqdm(results, total=len(rest), desc="preparing", unit="frame")]
+        done = [
+            first,
+            *tqdm(results, total=len(rest), desc="preparing", unit="frame", disable=not rest),
+        ]
     except BrokenProcessPool as error:
         raise ChallengeError(
             "a process of prepare was killed, most likely since memory ended; the same command "
@@ -196,7 +201,7 @@ def _workers_that_fit(jobs: int) -> int:
 
 def store_frame(job: Job) -> Done:
     """Store a frame, unless its file is whole already and made from the files as they are."""
-    data, path = _opened(job.source, job.split), frame_path(job.folder, job.frame)
+    data, path = _opened(job.source, job.split, job.call), frame_path(job.folder, job.frame)
     try:
         sources = sources_of(data, job.frame)
         kept = _is_recorded(job, sources) and _is_sound(path)
@@ -208,7 +213,7 @@ def store_frame(job: Job) -> Done:
 
 
 @functools.lru_cache(2)
-def _opened(source: DataSource, split: str) -> Dataset:
+def _opened(source: DataSource, split: str, call: int) -> Dataset:
     return source.open(split)
 
 
