@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from baselines.efnet.checkpoint import load_checkpoint, network_of, origin_doubt
+from baselines.efnet.checkpoint import load_checkpoint, network_of, published_reading
 from baselines.efnet.device import autocast, choose_device, device_name
 from baselines.efnet.inputs import Reading, arrays_of, inputs_of, to_device
 from baselines.efnet.memory import out_of_memory_is, require_memory
 from baselines.efnet.model import EFNet
 from challenge import cli
 from challenge.datasets import Dataset
-from challenge.errors import ConfigError
+from challenge.errors import ConfigError, DataError
 from challenge.images import to_uint8
 from challenge.sample import Sample
 
@@ -64,12 +64,12 @@ class EfnetRestorer:
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestorer:
     """Load a checkpoint.
 
-    Ours run as they were trained. Published ones run as those of HighREV, in float32 without an
-    event mask; a warning says so, and what speaks against it.
+    Ours run as they were trained. Published ones run in float32, and as the trainings did that they
+    seem to come from; a warning says so (see `published_reading`).
 
     Raises:
         ConfigError: no checkpoint given, or no such device.
-        DataError: the checkpoint cannot be used.
+        DataError: the checkpoint cannot be used, or not with the grids that are stored there.
         ChallengeError: memory cannot hold a whole frame.
     """
     if checkpoint is None:
@@ -77,12 +77,32 @@ def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestore
             "efnet needs a checkpoint: --checkpoint FILE, or `bash run.sh train` first"
         )
     loaded = load_checkpoint(checkpoint)
-    config = loaded.get("config", {})
-    if doubt := origin_doubt(loaded, checkpoint):
-        cli.warn_once(doubt)
     network = network_of(loaded, checkpoint)
-    reading = Reading.of_config({"bins": network.ev_chn} | config.get("data", {}))
+    if "config" in loaded:
+        reading = Reading.of_config({"bins": network.ev_chn} | loaded["config"].get("data", {}))
+    else:
+        reading, why = published_reading(
+            loaded["params"], network.ev_chn, checkpoint, dataset.stored_kind
+        )
+        cli.warn_once(why)
+    refuse_other_grids(dataset, reading, checkpoint)
+    config = loaded.get("config", {})
     precision = config.get("train", {}).get("precision", "float32")
     restorer = EfnetRestorer(network, choose_device(device), precision, reading)
     restorer.require_memory(dataset, "predict")
     return restorer
+
+
+def refuse_other_grids(dataset: Dataset, reading: Reading, checkpoint: Path) -> None:
+    """Refuse stored grids that are other ones than a network was trained on.
+
+    Raises:
+        DataError: says both, and what to do.
+    """
+    kind = reading.representation.kind
+    if dataset.stored_kind not in (None, kind):
+        raise DataError(
+            f"{checkpoint}: trained on grids of the representation {kind}, the data set has "
+            f"{dataset.stored_kind} stored and no raw events; use weights trained on such, or the "
+            "raw events of these frames"
+        )

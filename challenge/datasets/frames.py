@@ -1,4 +1,4 @@
-"""What the formats of HighREV share: a split's blurry frames, and their sharp ones."""
+"""What the formats share: a split's blurry frames, and their sharp ones."""
 
 from __future__ import annotations
 
@@ -21,6 +21,45 @@ from challenge.sample import Sample
 class Frames(ABC):
     """One split: a sequence of Sample, in the order of the frames' names. See `Dataset`."""
 
+    frames: list[str]
+    has_sharp: bool
+    stored_kind: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read everything there is of a frame."""
+        frame = self.frames[index]
+        inputs = self.read_inputs(frame)
+        if not self.has_sharp:
+            return inputs
+        return dataclasses.replace(inputs, sharp=self.read_sharp(frame))
+
+    @abstractmethod
+    def read_inputs(self, frame: str) -> Sample:
+        """Read what a restorer may see of a frame."""
+
+    @abstractmethod
+    def read_blurry(self, frame: str) -> np.ndarray:
+        """Read the blurry image alone: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: a damaged file.
+        """
+
+    @abstractmethod
+    def read_sharp(self, frame: str) -> np.ndarray:
+        """Read the sharp image: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: it is withheld, damaged, or not of the blurry frame's size.
+        """
+
+
+class PngFrames(Frames):
+    """A split whose images are PNGs, as HighREV's are."""
+
     def __init__(self, root: Path, split: str) -> None:
         if not (root / split).is_dir():
             raise DataError(f"{root / split}: no such folder; {EXPECTED} in data.root={root}")
@@ -37,21 +76,6 @@ class Frames(ABC):
                 f"{frame}.png is missing" for frame in self.frames if frame not in self.sharp
             ]
             refuse(missing, f"{self.sharp_folder}: no sharp image for some of the blurry ones")
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Read everything there is of a frame."""
-        frame = self.frames[index]
-        inputs = self.read_inputs(frame)
-        if not self.has_sharp:
-            return inputs
-        return dataclasses.replace(inputs, sharp=self.read_sharp(frame))
-
-    @abstractmethod
-    def read_inputs(self, frame: str) -> Sample:
-        """Read what a restorer may see of a frame."""
 
     def read_blurry(self, frame: str) -> np.ndarray:
         """Read the blurry image alone: (H, W, 3) uint8 RGB.
