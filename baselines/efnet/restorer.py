@@ -14,7 +14,7 @@ from baselines.efnet.memory import out_of_memory_is, require_memory
 from baselines.efnet.model import EFNet
 from challenge import cli
 from challenge.datasets import Dataset
-from challenge.errors import ConfigError, DataError
+from challenge.errors import ConfigError
 from challenge.images import to_uint8
 from challenge.sample import Sample
 
@@ -69,7 +69,7 @@ def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestore
 
     Raises:
         ConfigError: no checkpoint given, or no such device.
-        DataError: the checkpoint cannot be used, or not with the grids that are stored there.
+        DataError: the checkpoint cannot be used.
         ChallengeError: memory cannot hold a whole frame.
     """
     if checkpoint is None:
@@ -85,24 +85,8 @@ def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestore
             loaded["params"], network.ev_chn, checkpoint, dataset.stored_kind
         )
         cli.warn_once(why)
-    refuse_other_grids(dataset, reading, checkpoint)
     config = loaded.get("config", {})
     precision = config.get("train", {}).get("precision", "float32")
     restorer = EfnetRestorer(network, choose_device(device), precision, reading)
     restorer.require_memory(dataset, "predict")
     return restorer
-
-
-def refuse_other_grids(dataset: Dataset, reading: Reading, checkpoint: Path) -> None:
-    """Refuse stored grids that are other ones than a network was trained on.
-
-    Raises:
-        DataError: says both, and what to do.
-    """
-    kind = reading.representation.kind
-    if dataset.stored_kind not in (None, kind):
-        raise DataError(
-            f"{checkpoint}: trained on grids of the representation {kind}, the data set has "
-            f"{dataset.stored_kind} stored and no raw events; use weights trained on such, or the "
-            "raw events of these frames"
-        )

@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from challenge.datasets.frames import Frames, refuse
-from challenge.datasets.hdf5 import Hdf5, Part, list_hdf5
+from challenge.datasets.hdf5 import Hdf5, list_hdf5
 from challenge.errors import DataError
+from challenge.sample import Window
 
 BLURRY, SHARP = "images", "sharp_images"
 IMAGE = re.compile(r"image(\d{1,9})")
@@ -67,6 +68,19 @@ class Hdf5Frames(Frames):
         """
         raise NotImplementedError
 
+    def frame_size(self, frame: str) -> tuple[int, int]:
+        """Tell the (height, width) of a frame; no pixel is read.
+
+        Raises:
+            DataError: a damaged file.
+        """
+        place = self.places[frame]
+        return image_size(place.file, place.image)
+
+    def source_files(self, frame: str) -> list[Path]:
+        """List the one file that a frame is read from."""
+        return [self.places[frame].file.path]
+
     def read_blurry(self, frame: str) -> np.ndarray:
         """Read the blurry image alone: (H, W, 3) uint8 RGB.
 
@@ -82,17 +96,21 @@ class Hdf5Frames(Frames):
         Raises:
             DataError: it is withheld, damaged, or not of the blurry frame's size.
         """
+        return self.read_sharp_part(frame, None)
+
+    def read_sharp_part(self, frame: str, window: Window | None) -> np.ndarray:
+        """Read a part of the sharp image, or all of it."""
         place = self.places[frame]
         if not self.has_sharp:
             raise DataError(f"{place.file.path}: no {SHARP}; the sharp images are withheld")
         name = f"{SHARP}/{place.image}"
-        sharp, size = read_image(place.file, name), image_size(place.file, place.image)
-        if sharp.shape[:2] != size:
+        found, expected = _axes(place.file, name)[1], image_size(place.file, place.image)
+        if found != expected:
             raise DataError(
-                f"{place.file.path}: {name}: expected {size[1]}x{size[0]} (width x height) like "
-                f"its blurry frame, found {sharp.shape[1]}x{sharp.shape[0]}"
+                f"{place.file.path}: {name}: expected {expected[1]}x{expected[0]} (width x height) "
+                f"like its blurry frame, found {found[1]}x{found[0]}"
             )
-        return sharp
+        return read_image(place.file, name, window)
 
 
 def split_files(root: Path, split: str) -> list[Path]:
@@ -127,21 +145,20 @@ def image_size(file: Hdf5, image: str) -> tuple[int, int]:
     return _axes(file, f"{BLURRY}/{image}")[1]
 
 
-def read_image(file: Hdf5, name: str, rows: slice | None = None) -> np.ndarray:
+def read_image(file: Hdf5, name: str, window: Window | None = None) -> np.ndarray:
     """Read an image stored as BGR, channels first or last, or as grey: (H, W, 3) uint8 RGB.
 
     Args:
         file, name: where it is.
-        rows: which of them; by default all.
+        window: the part that is read; by default all.
 
     Raises:
         DataError: another shape or type, or of another size than the file says its sensor has.
     """
-    kept = rows or slice(None)
-    channels, _ = _axes(file, name)
-    every = slice(None)
-    part: Part = (every, kept, every) if channels == 0 else (kept, every)
-    image = file.read(name, part)
+    channels, size = _axes(file, name)
+    cut = window or Window.whole(*size)
+    part = (cut.rows, cut.columns)
+    image = file.read(name, (slice(None), *part) if channels == 0 else part)
     if image.dtype != np.uint8:
         raise DataError(f"{file.path}: {name}: expected uint8, found {image.dtype}")
     if channels is None:

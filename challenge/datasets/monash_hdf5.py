@@ -30,7 +30,6 @@ from challenge.datasets.hdf5_frames import (
     Place,
     image_numbers,
     image_size,
-    read_image,
 )
 from challenge.errors import DataError
 from challenge.events import Events, check_on_sensor
@@ -75,10 +74,11 @@ class MonashHdf5(Hdf5Frames):
             check_on_sensor(events, height, width)
         except DataError as error:
             raise DataError(f"{place.file.path}: events of {place.image}: {error}") from error
-        kept = kept_rows(height, width).stop
-        if kept < height:
+        span = (events.t[0], events.t[-1]) if len(events) else None
+        kept, _ = self.frame_size(frame)
+        if kept < height:  # the rows that are left out have events, too, and count for the span
             events = events.select(np.flatnonzero(events.y < kept))
-        return Sample(frame=frame, blurry=self.read_blurry(frame), events=events)
+        return Sample(frame=frame, blurry=self.read_blurry(frame), events=events, span=span)
 
     def read_events(self, frame: str) -> Events:
         """Read the events of a frame's window, those of all rows; microseconds since it began.
@@ -106,9 +106,22 @@ class MonashHdf5(Hdf5Frames):
             p=ps.astype(np.int8) if ps.dtype.kind == "b" else ps,
         )
 
+    def frame_size(self, frame: str) -> tuple[int, int]:
+        """Tell the (height, width) of a frame, without the rows that are left out.
+
+        Raises:
+            DataError: a damaged file.
+        """
+        height, width = super().frame_size(frame)
+        return (REBLUR_ROWS if (height, width) == REBLUR_SENSOR else height), width
+
     def read_blurry(self, frame: str) -> np.ndarray:
-        """Read the blurry image alone: (H, W, 3) uint8 RGB."""
-        return self._read(self.places[frame], BLURRY)
+        """Read the blurry image alone: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: a damaged file.
+        """
+        return super().read_blurry(frame)[: self.frame_size(frame)[0]]
 
     def read_sharp(self, frame: str) -> np.ndarray:
         """Read the sharp image: (H, W, 3) uint8 RGB.
@@ -116,12 +129,7 @@ class MonashHdf5(Hdf5Frames):
         Raises:
             DataError: it is withheld, damaged, or not of the blurry frame's size.
         """
-        sharp = super().read_sharp(frame)
-        return np.ascontiguousarray(sharp[kept_rows(*sharp.shape[:2])])
-
-    def _read(self, place: Place, group: str) -> np.ndarray:
-        rows = kept_rows(*image_size(place.file, place.image))
-        return read_image(place.file, f"{group}/{place.image}", rows)
+        return super().read_sharp(frame)[: self.frame_size(frame)[0]]
 
 
 def find_windows(file: Hdf5, numbers: list[int]) -> dict[int, tuple[float, float]]:
@@ -155,11 +163,6 @@ def find_windows(file: Hdf5, numbers: list[int]) -> dict[int, tuple[float, float
     if wrong:
         raise DataError(f"{file.path}: expected times in seconds, ascending", wrong[:5])
     return dict(zip(numbers, windows, strict=True))
-
-
-def kept_rows(height: int, width: int) -> slice:
-    """Say which rows of an image are used: all, but for REBlur's camera."""
-    return slice(0, REBLUR_ROWS if (height, width) == REBLUR_SENSOR else height)
 
 
 def whole(file: Hdf5, name: str, values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ says more of the images.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +21,16 @@ import numpy as np
 
 from challenge.datasets.frames import refuse
 from challenge.datasets.hdf5 import Hdf5
-from challenge.datasets.hdf5_frames import BLURRY, Hdf5Frames, Place, image_numbers, image_size
+from challenge.datasets.hdf5_frames import (
+    BLURRY,
+    Hdf5Frames,
+    Place,
+    image_numbers,
+    image_size,
+    read_image,
+)
 from challenge.errors import DataError
-from challenge.sample import Sample
+from challenge.sample import Sample, Window
 
 VOXELS, MASKS = "voxels", "masks"
 MIDDLE = (
@@ -70,32 +78,47 @@ class ScerHdf5(Hdf5Frames):
         Raises:
             DataError: a damaged file, or a grid or mask of another shape.
         """
+        return self._inputs(frame, Window.whole(*self.frame_size(frame)))
+
+    def read_part(self, frame: str, window: Window) -> Sample:
+        """Read a part of everything there is of a frame; chunks it does not touch are not read.
+
+        Raises:
+            DataError: a damaged file, or arrays of shapes that do not belong together.
+        """
+        part = self._inputs(frame, window)
+        sharp = self.read_sharp_part(frame, window) if self.has_sharp else None
+        return dataclasses.replace(part, sharp=sharp)
+
+    def _inputs(self, frame: str, window: Window) -> Sample:
         place = self.places[frame]
         return Sample(
             frame=frame,
-            blurry=self.read_blurry(frame),
+            blurry=read_image(place.file, f"{BLURRY}/{place.image}", window),
             events=None,
-            stored_grid=self.read_grid(place),
-            stored_mask=self.read_mask(place) if self.has_masks else None,
+            stored_grid=self._read_grid(place, window),
+            stored_kind="scer",
+            stored_mask=self._read_mask(place, window) if self.has_masks else None,
         )
 
-    def read_grid(self, place: Place) -> np.ndarray:
-        """Read a stored grid: (bins, H, W) float32."""
+    def _read_grid(self, place: Place, window: Window) -> np.ndarray:
+        """Read a part of a stored grid: (bins, H, W) float32."""
         name = self.check_grid(place)
-        grid = place.file.read(name)
+        grid = place.file.read(name, (slice(None), window.rows, window.columns))
         if not np.isfinite(grid).all():
             raise DataError(
                 f"{place.file.path}: {name}: expected finite numbers, found NaN or infinity"
             )
         return np.ascontiguousarray(grid, dtype=np.float32)
 
-    def read_mask(self, place: Place) -> np.ndarray:
-        """Read a stored mask: (1, H, W) uint8, 0 or 1."""
+    def _read_mask(self, place: Place, window: Window) -> np.ndarray:
+        """Read a part of a stored mask: (1, H, W) uint8, 0 or 1."""
         name = f"{MASKS}/mask{place.number:09d}"
         expected = (1, *image_size(place.file, place.image))
         if (found := place.file.shape(name)) != expected:
             raise DataError(f"{place.file.path}: {name}: expected {expected}, found {found}")
-        return (place.file.read(name) > 0).astype(np.uint8)
+        mask = place.file.read(name, (slice(None), window.rows, window.columns))
+        return (mask > 0).astype(np.uint8)
 
     def check_grid(self, place: Place) -> str:
         """Return the name of a frame's grid in its file.
