@@ -9,6 +9,7 @@ verbs() { # in the order of the journey
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
 data         make the embedded data set, data/mini
 download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
+convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxel|monash SOURCE OUT
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -169,6 +170,7 @@ case "$verb" in
   setup) setup "$@" ;;
   data) module challenge.commands.data "$@" ;;
   download) module challenge.commands.download "$@" ;;
+  convert) module challenge.commands.convert "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;
