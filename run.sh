@@ -10,6 +10,7 @@ setup        make the environment, .venv; --here: in the active one. Each verb d
 data         make the embedded data set, data/mini
 download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
 convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxel|monash SOURCE OUT
+prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -171,6 +172,7 @@ case "$verb" in
   data) module challenge.commands.data "$@" ;;
   download) module challenge.commands.download "$@" ;;
   convert) module challenge.commands.convert "$@" ;;
+  prepare) module baselines.efnet.prepare "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;

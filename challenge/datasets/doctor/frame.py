@@ -90,9 +90,7 @@ def look_at_frame(job: Job) -> Look:
         log_blurry = cells.log_light(blurry.pixels)
         votes = tuple(_votes(files.frame, cells, log_blurry, blurry, sharp, sums))
     digests = (blurry.digest, sharp.digest if sharp else "")
-    return Look(
-        files, tuple(findings), blurry.size, digests, recording, shape, log_blurry, votes
-    )
+    return Look(files, tuple(findings), blurry.size, digests, recording, shape, log_blurry, votes)
 
 
 def _votes(

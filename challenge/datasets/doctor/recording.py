@@ -195,9 +195,7 @@ def _off_sensor(read: Slice, width: int, height: int) -> Iterator[Finding]:
     found = f"x {rows[0]} to {rows[1]}, y {columns[0]} to {columns[1]}"
     fix = "convert it again for the frames' sensor"
     if min(rows[0], columns[0]) >= 0 and columns[1] < height and rows[1] < width:
-        fix = (
-            "swapping x and y would mend it: in this format x holds the row, y the column"
-        )
+        fix = "swapping x and y would mend it: in this format x holds the row, y the column"
     yield Finding("off sensor", read.name, expected, found, fix)
 
 

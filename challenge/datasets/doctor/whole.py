@@ -291,4 +291,3 @@ class Tally:
                     *("events that follow the images", f"correlation {vote.scores[0]:.2f}"),
                     *("do blurry frame, sharp image and events belong together?", "warning"),
                 )
-
