@@ -8,6 +8,7 @@ verbs() { # in the order of the journey
   cat <<'END'
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
 data         make the embedded data set, data/mini
+import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -96,7 +97,7 @@ need_python() {
 }
 
 setup() {
-  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev; then
+  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev events; then
     echo "nothing to do: $python holds all that the kit needs"
   else
     find_base
@@ -165,6 +166,7 @@ case "$verb" in
   help | -h | --help) usage ;;
   setup) setup "$@" ;;
   data) module challenge.commands.data "$@" ;;
+  import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;
