@@ -8,6 +8,7 @@ verbs() { # in the order of the journey
   cat <<'END'
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
 data         make the embedded data set, data/mini
+download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
 import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
@@ -22,7 +23,7 @@ rehearse     try a zip on the server at home, as CodaLab and Codabench would sco
 bundle       for organisers: the bundles that host a challenge: CONFIG.yml --data ROOT, or --lint ZIP
 test         the test suite: [--all] [arguments of pytest]; --all takes the slow tests along
 lint         ruff and mypy; --fix mends what can be mended
-doctor       look at the environment, and say what to do where something is wrong
+doctor       look at the environment, and say what to do where something is wrong; PATH: at a data set
 END
 }
 
@@ -139,7 +140,9 @@ lint() {
 }
 
 doctor() {
-  if ! find_python; then
+  if find_python; then
+    [ $# -eq 0 ] || module challenge.commands.doctor "$@" # of a data set
+  else
     python="$root/.venv/bin/python"
     [ -x "$python" ] || find_base
   fi
@@ -166,6 +169,7 @@ case "$verb" in
   help | -h | --help) usage ;;
   setup) setup "$@" ;;
   data) module challenge.commands.data "$@" ;;
+  download) module challenge.commands.download "$@" ;;
   import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;

@@ -132,7 +132,9 @@ def install_kit(installer: Installer, python: str) -> None:
             raise SetupError("the dependencies could not be installed: the reason stands above")
         say("what reads recordings of other formats")
         if not installer.install(*held_to, ".[events]"):
-            say("not installed: `bash run.sh import` reads no AEDAT4 and no ROS bag; all else works")
+            say(
+                "not installed: `bash run.sh import` reads no AEDAT4 and no ROS bag; all else works"
+            )
 
 
 def make_venv(uv: str | None) -> None:
