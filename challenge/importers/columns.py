@@ -68,7 +68,8 @@ def choose_unit(t: np.ndarray, layout: Layout) -> tuple[str, str]:
     else:
         unit, why = "us", "the numbers are whole"
     return unit, (
-        f"time is taken for {WORDS.get(unit, 'nanoseconds')}, since {why} (--time-unit says otherwise)"
+        f"time is taken for {WORDS.get(unit, 'nanoseconds')}, since {why} "
+        "(--time-unit says otherwise)"
     )
 
 

@@ -210,7 +210,7 @@ def check_sizes(recording: Recording, survey: Survey, pictures: list[Path] | Non
     where = f"x to {survey.width - 1} and y to {survey.height - 1}"
     swapped = survey.width <= height and survey.height <= width
     raise DataError(
-        f"{recording.path}: its events reach {where}, its frames are {_size(size)} (width x height); "
+        f"{recording.path}: its events reach {where}, its frames are {_size(size)}; "
         + ("x and y seem to be swapped: --swap-xy" if swapped else "these are not of one sensor")
     )
 

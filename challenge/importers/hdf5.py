@@ -1,5 +1,5 @@
-"""Events in HDF5: `events/{xs,ys,ts,ps}` (Monash) or `events/{x,y,t,p}` (DSEC), the same at the top,
-or one table of records; frames in `images/`, as Monash has them.
+"""Events in HDF5: `events/{xs,ys,ts,ps}` (Monash) or `events/{x,y,t,p}` (DSEC), the same at the
+top, or one table of records; frames in `images/`, as Monash has them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Prophesee's files: DAT, and RAW in the encodings EVT 2.0 and EVT 3.0, decoded here.
 
-What reads them is the vendor's own SDK, GPL, LGPL, or does not read all three. Lines that begin with
-`%` come first, then words of 64, 32 or 16 bits, little-endian. All times are in microseconds.
-Times run over after 2**32 (DAT), 2**34 (EVT 2) or 2**24 (EVT 3); a fall by half of that or more is
+What reads them is the vendor's own SDK, GPL, LGPL, or does not read all three. Lines that begin
+with `%` come first, then words of 64, 32 or 16 bits, little-endian. All times are in microseconds.
+They run over after 2**32 (DAT), 2**34 (EVT 2) or 2**24 (EVT 3); a fall by half of that or more is
 the next round, as in the vendor's decoder. Events before the first word that gives a time, a row or
 a base are left out: nobody knows where they belong.
 
@@ -113,8 +113,8 @@ def read_dat(path: Path) -> Recording:
     """Open a DAT file of changes of brightness.
 
     After the header the type of the records (u8) and their size in bytes (u8), then records of a
-    time (u32) and a word: version 2 has x in 14 bits, y in 14, the polarity in 4; version 1 has 9, 8
-    and 1.
+    time (u32) and a word: version 2 has x in 14 bits, y in 14, the polarity in 4; version 1 has 9,
+    8 and 1.
 
     Raises:
         DataError: no header, or records of another kind.

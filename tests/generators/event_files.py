@@ -1,5 +1,5 @@
-"""Writers of event files, one event after the other as their formats describe them: slow, plain, and
-independent of the readers.
+"""Writers of event files, one event after the other as their formats describe them: slow, plain,
+and independent of the readers.
 """
 
 from __future__ import annotations
