@@ -11,6 +11,7 @@ data         make the embedded data set, data/mini
 download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
 convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxel|monash SOURCE OUT
 prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
+import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -99,7 +100,7 @@ need_python() {
 }
 
 setup() {
-  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev; then
+  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev events; then
     echo "nothing to do: $python holds all that the kit needs"
   else
     find_base
@@ -173,6 +174,7 @@ case "$verb" in
   download) module challenge.commands.download "$@" ;;
   convert) module challenge.commands.convert "$@" ;;
   prepare) module baselines.efnet.prepare "$@" ;;
+  import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;

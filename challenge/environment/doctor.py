@@ -53,6 +53,8 @@ def check_packages() -> Finding:
         return Finding("packages", f"missing: {', '.join(missing)}", "bash run.sh setup", True)
     if tools := bootstrap.lacking("dev"):
         return Finding("packages", f"no {', '.join(tools)}", "needed by the verbs test and lint")
+    if readers := bootstrap.lacking("events"):
+        return Finding("packages", f"no {', '.join(readers)}", "needed by the verb import")
     return Finding("packages", "all there")
 
 
