@@ -8,6 +8,7 @@ verbs() { # in the order of the journey
   cat <<'END'
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
 data         make the embedded data set, data/mini
+download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -167,6 +168,7 @@ case "$verb" in
   help | -h | --help) usage ;;
   setup) setup "$@" ;;
   data) module challenge.commands.data "$@" ;;
+  download) module challenge.commands.download "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;

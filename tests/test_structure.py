@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("challenge", "baselines", "leaderboard")
 LADDER = (  # of `challenge`, ground first: a unit imports from its own rung or from one below
-    ("environment", "errors", "files"),
+    ("environment", "errors", "files", "zips"),
     ("cli", "config", "findings"),
     ("events", "images", "light", "metrics", "runs"),
     ("representations", "rules", "sample"),
-    ("datasets", "simulation"),
+    ("datasets", "download", "simulation"),
     ("submission",),
     ("scoring", "server"),
     ("hosting",),

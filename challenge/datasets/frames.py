@@ -15,7 +15,7 @@ from challenge.errors import DataError
 from challenge.files import list_pngs
 from challenge.findings import shorten
 from challenge.images import png_size, read_png
-from challenge.sample import Sample
+from challenge.sample import Sample, Window, part_of
 
 
 class Frames(ABC):
@@ -52,6 +52,30 @@ class Frames(ABC):
     @abstractmethod
     def read_inputs(self, frame: str) -> Sample:
         """Read what a restorer may see of a frame."""
+
+    def read_part(self, frame: str, window: Window) -> Sample:
+        """Read a part of everything there is of a frame (see `Dataset.read_part`).
+
+        This one cuts it from the whole; a format that can read less does.
+        """
+        whole = self.read_inputs(frame)
+        if self.has_sharp:
+            whole = dataclasses.replace(whole, sharp=self.read_sharp(frame))
+        return part_of(whole, window)
+
+    def frame_size(self, frame: str) -> tuple[int, int]:
+        """Tell the (height, width) of a frame; nothing is decoded.
+
+        Raises:
+            DataError: not a PNG.
+        """
+        width, height = png_size(self.blurry[frame])
+        return height, width
+
+    def source_files(self, frame: str) -> list[Path]:
+        """List the files that a frame is read from."""
+        images = [self.blurry[frame]]
+        return [*images, self.sharp[frame]] if self.has_sharp else images
 
     def read_blurry(self, frame: str) -> np.ndarray:
         """Read the blurry image alone: (H, W, 3) uint8 RGB.

@@ -40,8 +40,15 @@ class HighRevVoxel(Frames):
         """
         blurry = self.read_blurry(frame)
         shape = (*blurry.shape[:2], self.bins)
-        grid = read_grid(self.grid_folder / f"{frame}.npz", shape)
+        grid = read_grid(self._grid_file(frame), shape)
         return Sample(frame=frame, blurry=blurry, events=None, stored_grid=grid)
+
+    def source_files(self, frame: str) -> list[Path]:
+        """List the files that a frame is read from."""
+        return [*super().source_files(frame), self._grid_file(frame)]
+
+    def _grid_file(self, frame: str) -> Path:
+        return self.grid_folder / f"{frame}.npz"
 
 
 def read_grid(path: Path, shape: tuple[int, int, int]) -> np.ndarray:

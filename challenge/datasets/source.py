@@ -16,7 +16,7 @@ from challenge.datasets.layout import blurry_folder, event_folder, grid_folder
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path
 from challenge.runs import RunRecord
-from challenge.sample import Sample
+from challenge.sample import Sample, Window
 
 FORMATS = ("highrev_raw", "highrev_voxel")
 BINS = 6
@@ -37,6 +37,23 @@ class Dataset(Protocol):
 
     def read_inputs(self, frame: str) -> Sample:
         """Read what a restorer may see of a frame: everything but the sharp image."""
+        ...
+
+    def read_part(self, frame: str, window: Window) -> Sample:
+        """Read a part of everything there is of a frame, its sharp image too.
+
+        Pixels, grids and events are those that `part_of` cuts from the whole, bit for bit, but that
+        events of equal time may stand in another order. `span` is that of the whole frame;
+        `magnitude` may be None.
+        """
+        ...
+
+    def frame_size(self, frame: str) -> tuple[int, int]:
+        """Tell the (height, width) of a frame in pixels; its pixels are not read."""
+        ...
+
+    def source_files(self, frame: str) -> list[Path]:
+        """List the files that a frame is read from: what changes with the frame."""
         ...
 
     def read_blurry(self, frame: str) -> np.ndarray:
