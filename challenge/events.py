@@ -174,16 +174,21 @@ def checked_blocks(
 
 def _fits(events: Events, height: int, width: int) -> bool:
     """Whether each event by itself may be one of that sensor. NaN fits nothing."""
-    x, y, t, p = events.x, events.y, events.t, events.p
+    t, p = events.t, events.p
     return bool(
-        x.min() >= 0
-        and x.max() < width
-        and y.min() >= 0
-        and y.max() < height
+        _lies_below(events.x, width)
+        and _lies_below(events.y, height)
         and (t.dtype.kind != "f" or np.isfinite(t).all())
         and (p.dtype.kind == "b" or (p.min() >= -1 and p.max() <= 1))
         and (p.dtype.kind != "f" or not polarity_problems(p))
     )
+
+
+def _lies_below(values: np.ndarray, size: int) -> bool:
+    """Whether all lie in 0 … size - 1."""
+    if values.dtype.kind == "i":  # one pass instead of two: read as unsigned, the negative are large
+        values = values.view(values.dtype.str.replace("i", "u"))
+    return bool(values.max() < size) and (values.dtype.kind != "f" or bool(values.min() >= 0))
 
 
 def _problems(events: Events, height: int, width: int, ordered: bool) -> list[str]:

@@ -31,12 +31,12 @@ RECORDS_OF_GRID = 0.15
 """Records take at most this share of the grid's own memory, twice."""
 
 
-def _jit(function: Callable[..., Any]) -> Any:
-    """Compile at the first call; kept on disk where there is a place that may be written to."""
+def _jit(function: Callable[..., Any], signatures: Any = None) -> Any:
+    """Compile, and keep it on disk where there is a place that may be written to."""
     try:
-        return numba.njit(function, cache=True, error_model="numpy")
+        return numba.njit(signatures, cache=True, error_model="numpy")(function)
     except RuntimeError:  # numba finds none: a read-only installation without a home
-        return numba.njit(function, error_model="numpy")
+        return numba.njit(signatures, error_model="numpy")(function)
 
 
 @intrinsic
@@ -58,12 +58,12 @@ def _prefetch(typing: Any, array: Any, index: Any) -> Any:
 
 
 @_jit
-def _place(x, y, since, bright, width, start, span, scale, top, cells, places, shares):  # type: ignore[no-untyped-def]
+def _place(x, y, t, bright, width, first, start, span, scale, top, cells, places, shares):  # type: ignore[no-untyped-def]
     """Compute the left cell of each event, times two, plus one if it became brighter; and how much
     of it goes to the right one. Nothing but arithmetic: it is vectorised.
     """
     for i in range(len(x)):
-        position = scale * (since[i] - start) / span
+        position = scale * (np.float64(t[i] - first) - start) / span
         left = min(np.int64(position), top)
         shares[i] = np.float32(position - left)
         places[i] = (left * cells + y[i] * width + x[i]) * 2 + bright[i]
@@ -87,9 +87,8 @@ def _drain(flat, right_by, records):  # type: ignore[no-untyped-def]
         flat[cell + right_by] += share
 
 
-@_jit
 def _add(  # type: ignore[no-untyped-def]
-    flat, right_by, cells, width, x, y, since, bright, start, span, scale, top, shift, bands, filled
+    flat, right_by, cells, width, x, y, t, bright, first, start, span, scale, top, shift, bands, filled
 ):
     """Sort events into the bands of their rows, and drain each band that is full."""
     places, shares = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.float32)
@@ -99,7 +98,7 @@ def _add(  # type: ignore[no-untyped-def]
         part = slice(begin, min(begin + BLOCK, len(x)))
         rows = y[part]
         _place(
-            x[part], rows, since[part], bright[part], width, start, span, scale, top, cells,
+            x[part], rows, t[part], bright[part], width, first, start, span, scale, top, cells,
             places, shares,
         )  # fmt: skip
         for i in range(len(rows)):
@@ -113,10 +112,33 @@ def _add(  # type: ignore[no-untyped-def]
             filled[band] = count
 
 
-@_jit
 def _drain_all(flat, right_by, bands, filled):  # type: ignore[no-untyped-def]
     for band in range(len(filled)):
         _drain(flat, right_by, bands[band, : filled[band]])
+
+
+_WHOLE, _REAL, _FLAT, _BANDS = types.int64, types.float64, types.float32[::1], types.uint64[:, ::1]
+_PIXELS, _BRIGHT = (types.Array(each, 1, "C", readonly=True) for each in (types.int32, types.bool_))
+_CLOCKS = ((types.Array(each, 1, "C", readonly=True), each) for each in (types.uint64, types.float64))
+_add = _jit(_add, [
+    types.void(
+        _FLAT, _WHOLE, _WHOLE, _WHOLE, _PIXELS, _PIXELS, clock, _BRIGHT, first, _REAL, _REAL, _REAL,
+        _WHOLE, _WHOLE, _BANDS, types.uint64[::1],
+    ) for clock, first in _CLOCKS
+])
+_drain_all = _jit(_drain_all, [types.void(_FLAT, _WHOLE, _BANDS, types.uint64[::1])])
+
+
+def _clock(t: np.ndarray, first: Any) -> tuple[np.ndarray, Any]:
+    """Return stamps and the first of them in a type that `_add` takes; integers are not copied."""
+    if t.dtype.kind in "iu" and t.itemsize == 8:
+        native = np.ascontiguousarray(t, t.dtype.newbyteorder("="))
+        return native.view(np.uint64), np.asarray(first).astype(np.uint64)[()]
+    return elapsed(t, first), 0.0
+
+
+def _pixels(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, np.int32)
 
 
 def spread(
@@ -131,9 +153,9 @@ def spread(
     bands, filled = np.empty((count, most), np.uint64), np.zeros(count, np.uint64)
     flat, right_by = grid.reshape(-1), cells if bins > 1 else 0
     for block in blocks:
+        stamps, zero = _clock(block.t, first)
         _add(
             flat, right_by, cells, width,
-            block.x.astype(np.int32), block.y.astype(np.int32), elapsed(block.t, first), block.p > 0,
-            start_us, span_us, float(bins - 1), max(bins - 2, 0), shift, bands, filled,
+            _pixels(block.x), _pixels(block.y), stamps, block.p > 0, zero, start_us, span_us, float(bins - 1), max(bins - 2, 0), shift, bands, filled,
         )  # fmt: skip
     _drain_all(flat, right_by, bands, filled)
