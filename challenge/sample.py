@@ -59,6 +59,7 @@ class Sample:
     blurry: np.ndarray  # (H, W, 3) uint8 RGB
     events: Events | None  # those of the exposure; None where only a grid is on disk
     stored_grid: np.ndarray | None = None  # (bins, H, W) float32, as the data set hands it out
+    stored_kind: str = "voxel"  # of which representation it is: "voxel", "scer"
     stored_mask: np.ndarray | None = None  # (1, H, W) uint8, 1 where the data set says events were
     sharp: np.ndarray | None = None  # (H, W, 3) uint8 RGB; None where it is withheld
     span: tuple[Any, Any] | None = None  # (t_first, t_last) of the frame's events; None: `events`'

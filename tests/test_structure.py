@@ -17,6 +17,7 @@ LADDER = (  # of `challenge`, ground first: a unit imports from its own rung or 
     ("events", "images", "light", "metrics", "runs"),
     ("representations", "rules", "sample"),
     ("datasets", "download", "simulation"),
+    ("importers",),
     ("submission",),
     ("scoring", "server"),
     ("hosting",),

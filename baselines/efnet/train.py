@@ -132,7 +132,7 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
     frames = open_data(config, "train")
     if not frames.has_sharp:
         sharp = sharp_folder(kit_path(config.data.root), "train")
-        raise DataError(f"{sharp}: no such folder; training needs sharp images")
+        raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
     training = Training(config, folder)
     if resume:
@@ -159,15 +159,16 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
     assert training.best_psnr is not None
     best, blurry = training.best_psnr, blurry_scores(valid, profile).psnr
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
-    print(f"val PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
+    print(f"{config.data.validation} PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
     return folder
 
 
 def validation_frames(config: Config) -> Dataset | None:
     """Return the validation split; None where there is none, or its sharp images are withheld."""
-    if not (kit_path(config.data.root) / "val").is_dir():
+    split = config.data.validation
+    if not (kit_path(config.data.root) / split).is_dir():
         return None
-    valid = open_data(config, "val")
+    valid = open_data(config, split)
     return valid if valid.has_sharp else None
 
 
@@ -179,6 +180,11 @@ def introduce(training: Training, frames: int, valid: Dataset | None) -> None:
         f"on {device_name(training.device)}, from iteration {training.iteration} to "
         f"{config.train.iterations}"
     )
+    if valid is not None and config.data.validation == "test":
+        print(
+            "note: validated on test, and the best of it is kept: its score flatters; that of "
+            "last.pth, predicted with --checkpoint, does not"
+        )
     if valid is None:
         print("no sharp validation images: nothing is validated, best.pth is the last checkpoint")
 

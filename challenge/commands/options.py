@@ -12,7 +12,8 @@ Data = Annotated[
     typer.Option(help="ROOT, the folder with {train,val,test}/. [default: from run.json]"),
 ]
 Split = Annotated[
-    str | None, typer.Option(help="train, val or test. [default: from run.json, or by names]")
+    str | None,
+    typer.Option(help="train, val, test, addition. [default: from run.json, or by names]"),
 ]
 RulesFile = Annotated[
     Path | None,
