@@ -180,7 +180,9 @@ def report(times: dict[str, list[float]], seed: int) -> None:
     for name, seconds in times.items():
         if seconds:
             print(f"  {name:10s} {1e3 * statistics.median(seconds):8.1f}")
-    print(f"  plain / decoding {ratio('plain', 'decoding')}, plain / store {ratio('plain', 'store')}")
+    print(
+        f"  plain / decoding {ratio('plain', 'decoding')}, plain / store {ratio('plain', 'store')}"
+    )
     if times["published"]:
         print(
             f"  published / plain {ratio('published', 'plain')}, "

@@ -11,7 +11,12 @@ from typing import Annotated
 import typer
 
 from challenge import cli
+from challenge.commands.options import MachinePart
+from challenge.errors import ConfigError
+from challenge.findings import shorten
+from challenge.parts import Part
 from challenge.simulation.embedded import DEFAULT_ROOT, check, make
+from challenge.simulation.parts import make_part
 from challenge.simulation.sequences import SPLITS, Request, plan
 
 
@@ -30,16 +35,25 @@ def data(
     train_only: Annotated[bool, typer.Option("--train-only", help="No val, no test.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what was made before.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes; default: one per core.")] = None,
+    part: MachinePart = None,
 ) -> None:
     """Make a small data set in HighREV's layout: photographs, motion, a simulated event camera.
 
     Needs no network. Full-size frames for a benchmark: bash run.sh data --out data/full --width
     1632 --height 1224 --frames 2 --sequences 2 --train-only
+
+    Several machines: each makes one --part I/N, and the last to end puts all together.
     """
     request = Request(seed, width, height, frames, sequences, train_only)
     check(request, workers)
     started = time.perf_counter()
-    if not make(out, request, force, workers):
+    if part is not None:
+        if force:
+            raise ConfigError("--part and --force: move away what is there, or use another --out")
+        if missing := make_part(out, request, Part.parse(part), workers):
+            print(f"part {part} is made; still missing: {', '.join(shorten(missing))}")
+            return
+    elif not make(out, request, force, workers):
         print(f"{out}: already there, made with these very settings; nothing to do")
         return
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

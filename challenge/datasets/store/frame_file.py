@@ -2,7 +2,7 @@
 
     FRAME.npz
         about.json   version, frame, height, width; planes: [name, type, channels]; clock and times:
-                     their types; magnitude: the largest of the stored grid; sources: see `Sources`
+                     their types; kind and magnitude: of the stored grid; sources: see `Sources`
         span         (2,) the first and the last stamp, on the clock's own type; (0,) without events
         index        (tiles + 1, 2 + planes) int64: for tile k, in row k, where its events begin and
                      their CRC-32, and where its bytes in each plane begin; the last row: the ends
@@ -106,6 +106,7 @@ def write_frame(path: Path, sample: Sample, sources: Sources) -> None:
         "planes": [[plane.name, plane.dtype.str, plane.channels] for plane in planes],
         "clock": sample.events.t.dtype.str if sample.events is not None else None,
         "times": members["time"].dtype.str if sample.events is not None else None,
+        "kind": sample.stored_kind,
         "magnitude": None if grid is None else largest_magnitude(grid),
         "sources": sources,
     }
@@ -169,6 +170,7 @@ class FrameFile:
         self.planes = [Plane(name, np.dtype(kind), int(n)) for name, kind, n in about["planes"]]
         self.clock = np.dtype(about["clock"]) if about["clock"] else None
         self.times = np.dtype(about["times"]) if about["times"] else None
+        self.kind: str = about["kind"]
         self.magnitude: float | None = about["magnitude"]
         self.sources: Sources = about["sources"]
         shape = (len(self.tiles) + 1, 2 + len(self.planes))
@@ -213,6 +215,7 @@ class FrameFile:
             blurry=pixels["blurry"],
             events=events,
             stored_grid=pixels.get("grid"),
+            stored_kind=self.kind,
             stored_mask=pixels.get("mask"),
             sharp=pixels.get("sharp"),
             span=span,
