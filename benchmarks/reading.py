@@ -4,10 +4,10 @@ published loader beside it.
 python benchmarks/reading.py ROOT [--published DIR] [--crop 256 --samples 24 --seeds 3]
 
 ROOT is in HighREV's layout, with train (`bash run.sh data --out ROOT --width 1632 --height 1224
---frames 4 --sequences 3 --train-only` makes one). `--published` is a checkout of AHupuJR/EFNet; its
-data set is run as it is. All take turns on the same frames in one process with one thread; seconds
-are those of the processor. "decoding" is what the sample's files cost alone: two PNGs by OpenCV, the
-arrays of its npz by NumPy. The store is made in a temporary folder if there is none.
+--frames 4 --sequences 3 --train-only` makes one). `--published` is a checkout of AHupuJR/EFNet;
+its data set is run as it is. All take turns on the same frames in one process with one thread;
+seconds are those of the processor. "decoding" is what the sample's files cost alone: two PNGs by
+OpenCV, the arrays of its npz by NumPy. The store is made in a temporary folder if there is none.
 """
 
 from __future__ import annotations
