@@ -205,12 +205,21 @@ def _refuse_full(left: list[Job], out: Path, recipe: Recipe) -> None:
     need = ROOM * frames * _bytes_of(dataset, job.frames[len(job.frames) // 2], recipe)
     place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    print(f"{out}: {frames} frames in {len(left)} files, about {need / ROOM / 1e9:.1f} GB")
+    print(f"{out}: {frames} frames in {len(left)} files, about {sized(need / ROOM)}")
     if need > free:
         raise DataError(
-            f"{out}: needs about {need / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free some "
+            f"{out}: needs about {sized(need)}, {sized(free)} are free; free some "
             "space, or name a folder on another disk"
         )
+
+
+def sized(count: float) -> str:
+    """Write a number of bytes for people.
+
+    >>> sized(2_500_000), sized(2_500_000_000)
+    ('2.5 MB', '2.5 GB')
+    """
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _bytes_of(dataset: Dataset, frame: str, recipe: Recipe) -> int:

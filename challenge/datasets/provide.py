@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from challenge.datasets.convert import sized
 from challenge.datasets.hdf5 import Hdf5, list_hdf5
 from challenge.datasets.layout import blurry_folder, sharp_folder
 from challenge.datasets.source import Dataset, DataSource
@@ -101,8 +102,8 @@ def _refuse_full(folder: Path, dataset: Dataset) -> None:
     free = shutil.disk_usage(folder).free
     if need > free:
         raise DataError(
-            f"{folder}: the PNGs of its {len(dataset)} frames take up to {need / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; free some space, or link the files into a folder on "
+            f"{folder}: the PNGs of its {len(dataset)} frames take up to {sized(need)}, "
+            f"{sized(free)} are free; free some space, or link the files into a folder on "
             "another disk"
         )
 
