@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -72,12 +72,18 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+def sha256(path: Path, tell: Callable[[int], object] | None = None) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal.
+
+    Args:
+        tell: is told how many bytes were read, block by block.
+    """
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         while block := file.read(BLOCK):
             digest.update(block)
+            if tell:
+                tell(len(block))
     return digest.hexdigest()
 
 

@@ -24,6 +24,17 @@ class Window(NamedTuple):
         """All of a frame."""
         return cls(0, 0, height, width)
 
+    def overlap(self, other: Window) -> Window:
+        """What it shares with another that it overlaps."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.top + self.height, other.top + other.height)
+        right = min(self.left + self.width, other.left + other.width)
+        return Window(top, left, bottom - top, right - left)
+
+    def seen_from(self, other: Window) -> Window:
+        """The same pixels, counted from the corner of another."""
+        return self._replace(top=self.top - other.top, left=self.left - other.left)
+
     @property
     def rows(self) -> slice:
         """Its rows in the frame."""

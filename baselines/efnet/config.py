@@ -29,6 +29,7 @@ class DataConfig:
     format: str = "highrev_raw"  # or highrev_voxel, scer_hdf5 (GoPro, REBlur), monash_hdf5
     voxel_root: str | None = None  # highrev_voxel: folder with {train,val}/voxel/
     validation: str = "val"  # the split that is validated on; GoPro and REBlur have but test
+    store: str | None = None  # folder of the training store; None: ROOT_store, if there; none: none
     rules: str = "highrev"  # configs/challenge/<rules>.yml, or a path
     representation: str = "voxel"  # of raw events: voxel, scer or nested
     bins: int = BINS  # time bins of the grid; of nested, those of each window

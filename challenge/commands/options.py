@@ -20,3 +20,7 @@ RulesFile = Annotated[
     typer.Option("--rules", help="configs/challenge/x.yml, or x. [default: from run.json]"),
 ]
 Platform = Annotated[str, typer.Option(help="codalab, codabench or both.")]
+MachinePart = Annotated[
+    str | None,
+    typer.Option("--part", metavar="I/N", help="Part I of N, 1/N to N/N, one for each machine."),
+]

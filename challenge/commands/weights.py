@@ -66,7 +66,8 @@ def weights(
 ) -> None:
     """Get the pretrained networks that LPIPS needs into weights/ (or the folder KIT_WEIGHTS).
 
-    What is there already is left alone; a damaged file is replaced.
+    What is there already is left alone; a damaged file is replaced. The weights that EFNet's
+    authors published come by another verb: bash run.sh download weights
 
     Example: bash run.sh weights --net alex
     """

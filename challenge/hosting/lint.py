@@ -16,7 +16,7 @@ from challenge.hosting.lint_codabench import codabench_content, codabench_struct
 from challenge.hosting.lint_codalab import codalab_content, codalab_structure
 from challenge.hosting.lint_findings import CONFIGURATION, read_text, refused, shown
 from challenge.submission.check import LONGEST_ZIP_NAME
-from challenge.submission.entries import UNREADABLE
+from challenge.zips import UNREADABLE
 
 SHAPE = (TypeError, AttributeError, KeyError, IndexError, ValueError, RecursionError)
 """What reading a configuration of another structure raises."""

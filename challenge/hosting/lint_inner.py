@@ -11,8 +11,8 @@ from typing import IO, Any
 from challenge.findings import Finding
 from challenge.hosting.lint_findings import breaks, doubt, refused, shown
 from challenge.hosting.lint_program import is_the_kits, program_findings
-from challenge.submission.entries import UNREADABLE
 from challenge.submission.png import inspect_png
+from challenge.zips import UNREADABLE
 
 BLOCK = 1 << 20
 SHOWN = 3

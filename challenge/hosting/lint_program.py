@@ -14,7 +14,7 @@ from challenge.findings import Finding
 from challenge.hosting.lint_findings import breaks, doubt, meant, read_text, shown
 from challenge.hosting.lint_imports import import_faults
 from challenge.server.settings import SETTINGS_FILE, Settings, parse_settings
-from challenge.submission.entries import UNREADABLE
+from challenge.zips import UNREADABLE
 
 KITS_FOLDER = "challenge/server/"
 LOWEST_PYTHON = (3, 10)

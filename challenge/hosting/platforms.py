@@ -20,8 +20,9 @@ from challenge.findings import Finding, listing
 from challenge.server import page
 from challenge.submission.candidate import Candidate
 from challenge.submission.check import check_limit, check_zip_sizes
-from challenge.submission.entries import UNREADABLE, unpacked_name
+from challenge.submission.entries import unpacked_name
 from challenge.submission.expected import Expected
+from challenge.zips import UNREADABLE
 
 PAGE_FILE = "detailed_results.html"
 

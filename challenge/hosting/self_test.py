@@ -22,8 +22,8 @@ from challenge.runs import RunRecord
 from challenge.scoring.extra import LpipsChoice, lpips_extras
 from challenge.scoring.score import score_folder
 from challenge.server.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
-from challenge.submission.entries import UNREADABLE
 from challenge.submission.readme import FILE_NAME, server_values, template_fields, write_readme
+from challenge.zips import UNREADABLE
 
 FEW = 12
 """Frames of each phase that are tried, unless all are asked for."""

@@ -19,8 +19,8 @@ from challenge.findings import listing
 from challenge.scoring.target import Choice, Target, make_target, need_sharp
 from challenge.submission import Entry
 from challenge.submission.candidate import Candidate, Options, check_candidate, open_candidate
-from challenge.submission.entries import UNREADABLE
 from challenge.submission.layout import base_name
+from challenge.zips import UNREADABLE
 
 WITHOUT_THE_SCORE = ("readme", "limit")
 """Kinds of findings that keep a zip from being taken, but say nothing of its images."""

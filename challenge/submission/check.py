@@ -11,11 +11,12 @@ import numpy as np
 
 from challenge.findings import Finding
 from challenge.submission import readme
-from challenge.submission.entries import UNREADABLE, Entry, open_entries
+from challenge.submission.entries import Entry, open_entries
 from challenge.submission.expected import Expected
 from challenge.submission.layout import MAKE_AGAIN, base_name, part_entries
 from challenge.submission.names import check_names
 from challenge.submission.png import BLOCK, Png, inspect_png
+from challenge.zips import UNREADABLE
 
 README_LIMIT = 1 << 16  # bytes; a longer readme.txt is read no further
 BOMB_RATIO = 20  # PNGs are compressed already: a zip gains a few percent on them

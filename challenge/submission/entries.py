@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import stat
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from challenge.errors import SubmissionError
+from challenge.zips import UNREADABLE, foreign_method, open_zip, special_kind
 
-try:
-    from lzma import LZMAError
-except ImportError:  # a Python without LZMA cannot unpack it, and says so by another error
-
-    class LZMAError(Exception):  # type: ignore[no-redef]
-        """Never raised."""
-
-
-UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    IndexError,  # of a name of no letters
-    RuntimeError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    LZMAError,
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-)
-"""What Python raises on a damaged, encrypted or foreign entry."""
 LARGEST_READ = 4 << 20
 """Bytes, for some 90,000 names: only a list of names made to fill the memory is longer."""
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-"""What Python's zipfile unpacks, and so both platforms."""
-OTHER_METHODS = {9: "deflate64", 93: "zstd", 95: "xz", 98: "PPMd"}
 
 
 @dataclass(frozen=True)
@@ -68,21 +41,6 @@ class Entry:
     kind: str | None = None
 
 
-class _Bounded(io.BufferedReader):
-    """A file that, while `listing`, refuses to be read in huge pieces: the size of a zip's list of
-    names may be invented, or meant to fill the memory.
-    """
-
-    listing = True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if not self.listing:
-            return super().read(size)
-        if size is not None and size > LARGEST_READ:
-            raise zipfile.BadZipFile(f"its list of names claims {size} bytes")
-        return super().read(LARGEST_READ if size is None or size < 0 else size)
-
-
 @contextlib.contextmanager
 def open_entries(path: Path) -> Iterator[list[Entry]]:
     """List a folder (with one level of sub-folders) or a zip, sorted by name.
@@ -102,9 +60,7 @@ def open_entries(path: Path) -> Iterator[list[Entry]]:
         )
     with contextlib.ExitStack() as stack:
         try:
-            stream = stack.enter_context(_Bounded(io.FileIO(path)))
-            archive = stack.enter_context(zipfile.ZipFile(stream))
-            stream.listing = False
+            archive = stack.enter_context(open_zip(path, LARGEST_READ))
         except UNREADABLE as error:
             raise SubmissionError(
                 f"{path}: expected a zip, found something that cannot be read as one ({error}); "
@@ -156,7 +112,7 @@ def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
         lambda: archive.open(info),
         _odd(info, name),
         None if written == name else written,
-        _kind(info.external_attr >> 16),
+        special_kind(info),
     )
 
 
@@ -169,14 +125,6 @@ def unpacked_name(info: zipfile.ZipInfo) -> str:
 def _odd(info: zipfile.ZipInfo, name: str) -> str | None:
     if info.flag_bits & 1:
         return "an encrypted one"
-    if info.compress_type not in METHODS:
-        method = OTHER_METHODS.get(info.compress_type, f"method {info.compress_type}")
+    if method := foreign_method(info):
         return f"one compressed by {method}, which the platforms do not unpack"
     return None if name else "one without a name"
-
-
-def _kind(mode: int) -> str | None:
-    if stat.S_ISLNK(mode):
-        return "a symbolic link"
-    plain = stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR)
-    return None if plain else "a pipe, socket or device"

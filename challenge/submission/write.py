@@ -11,8 +11,8 @@ from pathlib import Path
 from challenge.errors import SubmissionError
 from challenge.files import BLOCK, add_to_zip, list_pngs, sha256, write_whole
 from challenge.submission import readme
-from challenge.submission.entries import UNREADABLE
 from challenge.submission.readme import Readme
+from challenge.zips import UNREADABLE
 
 
 @dataclass(frozen=True)

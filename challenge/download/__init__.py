@@ -1,0 +1,1 @@
+"""Data sets and weights from where their authors keep them: addresses, transfer, unpacking."""
