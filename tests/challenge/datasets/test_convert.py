@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -218,10 +218,12 @@ def test_too_small_a_disk_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_monash(tmp_path / "raw/train/a.h5", events=40)
-    usage: Any = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
     assert convert.main(["scer", str(tmp_path / "raw"), str(tmp_path / "out"), *ONE]) == 1
-    assert "0.0 MB are free; free some space" in capsys.readouterr().err
+    assert (
+        "free are 0.0 MB; free some space, or name a folder on another disk"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -232,3 +234,14 @@ def test_two_processes_write_what_one_does(highrev: Path, tmp_path: Path) -> Non
     for path in ("train/harbour.h5", "train/old_town.h5"):
         assert hashes(tmp_path / "one" / path) == hashes(tmp_path / "two" / path)
     assert DataSource.of_folder(tmp_path / "two").format == "scer_hdf5"
+
+
+def test_machines_share_the_files(highrev: Path, tmp_path: Path) -> None:
+    written = []
+    for number in (1, 2):
+        out = tmp_path / str(number)
+        arguments = ["scer", str(highrev), str(out), "--part", f"{number}/2", *ONE]
+        assert convert.main(arguments) == 0
+        written.append({path.name for path in out.rglob("*.h5")})
+    assert written[0] | written[1] == {"harbour.h5", "old_town.h5", "park.h5", "zig_zag.h5"}
+    assert not written[0] & written[1]

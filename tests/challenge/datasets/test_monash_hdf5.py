@@ -11,6 +11,7 @@ from hdf5_recordings import HEIGHT, WIDTH, write_monash
 
 from challenge.datasets import DataSource, open_split
 from challenge.datasets.hdf5 import close_files
+from challenge.datasets.store.frame_file import FrameFile, write_frame
 from challenge.errors import DataError
 from challenge.sample import Window, part_of
 
@@ -200,3 +201,14 @@ def test_without_exposures_stamps_must_ascend_and_be_three(tmp_path: Path) -> No
         file["images/image000000001"].attrs["timestamp"] = 1.0
     with pytest.raises(DataError, match="expected times in seconds, ascending"):
         open_split(tmp_path, "train")
+
+
+def test_a_store_keeps_the_span_of_the_rows_that_are_left_out(tmp_path: Path) -> None:
+    write_monash(tmp_path / "train" / "a.h5", frames=3, size=(262, 320), exposed=True, seed=4)
+    sample = open_split(tmp_path, "train")[1]
+    assert sample.events is not None and sample.span is not None
+    write_frame(tmp_path / "one", sample, [])
+    with FrameFile(tmp_path / "one") as file:
+        kept = file.read()
+    assert kept.events is not None and kept.span == sample.span
+    assert np.array_equal(kept.events.t, sample.events.t)

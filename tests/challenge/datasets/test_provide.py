@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from hdf5_recordings import BINS, write_monash, write_scer
 from challenge.datasets import open_split, provide_frames
 from challenge.datasets.hdf5 import close_files
 from challenge.datasets.layout import blurry_folder, inputs_sha256, sharp_folder
-from challenge.errors import DataError
+from challenge.errors import DataError, DiskError
 from challenge.files import list_pngs
 from challenge.images import read_png, write_png
 
@@ -102,11 +102,11 @@ def test_a_folder_that_cannot_be_written_gets_a_way_out(
 
 def test_too_small_a_disk_is_refused_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scer(tmp_path / "test" / "a.h5")
-    usage: Any = shutil.disk_usage(tmp_path)._replace(free=26_000)
+    usage = SimpleNamespace(free=(64 << 20) + 26_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
-    with pytest.raises(DataError, match="PNGs of its 2 frames take up to 0.0 MB"):
+    with pytest.raises(DiskError, match="its 2 frames as PNGs needs 0.0 MB"):
         provide_frames(tmp_path, "test")  # 2 x 2 x 40 x 56 x 3 = 26,880 bytes
-    usage = usage._replace(free=27_000)
+    usage.free += 1_000
     provide_frames(tmp_path, "test")
 
 

@@ -15,13 +15,14 @@ from hdf5_recordings import BINS, HEIGHT, WIDTH, write_scer
 
 from challenge.datasets import Dataset, DataSource, open_split
 from challenge.datasets.hdf5 import MOST_OPEN, Hdf5, close_files
+from challenge.datasets.store.frame_file import FrameFile, write_frame
 from challenge.errors import DataError
 from challenge.sample import Window, part_of, sequence_of
 
 
 @pytest.fixture()
 def gopro(tmp_path: Path) -> Path:
-    """train: one sequence with an underscore in its name, test: two, one of a dot; 2 frames each."""
+    """train: a sequence with underscores in its name; test: two, one with a dot; 2 frames each."""
     write_scer(tmp_path / "train" / "GOPR0372_07_00.h5", seed=1)
     write_scer(tmp_path / "test" / "b.1.h5", seed=2)
     write_scer(tmp_path / "test" / "a.hdf5", seed=3)
@@ -228,3 +229,14 @@ def test_few_files_are_open_at_a_time(tmp_path: Path) -> None:
         assert count() <= before + MOST_OPEN
     close_files()
     assert count() <= before
+
+
+def test_a_store_holds_what_the_file_does(gopro: Path, tmp_path: Path) -> None:
+    test = open_split(gopro, "test")
+    write_frame(tmp_path / "one", test[0], [])
+    with FrameFile(tmp_path / "one") as file:
+        kept = file.read(Window(3, 10, 16, 24))
+    part = test.read_part("a_00000", Window(3, 10, 16, 24))
+    assert kept.stored_kind == "scer" and kept.magnitude == 3.0
+    for name in ("blurry", "sharp", "stored_grid", "stored_mask"):
+        assert np.array_equal(getattr(kept, name), getattr(part, name)), name
