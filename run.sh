@@ -17,7 +17,7 @@ predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
-show         one frame as every run restored it, side by side: [FRAME]
+show         frames as every run restored them, side by side: [FRAME]; or of data alone: PATH [FRAME]; --video
 submit       check a run, and pack it into a zip for the server
 check        every fault of a run or a zip, and how to mend it: FOLDER_OR_ZIP
 ledger       what was packed to be sent; RUN_OR_ZIP --psnr X --ssim Y notes the server's figures
@@ -186,7 +186,7 @@ case "$verb" in
     exec "${run_module[@]}" leaderboard "$@"
     ;;
   weights) module challenge.commands.weights "$@" ;;
-  show) module leaderboard.picture "$@" ;;
+  show) module leaderboard.show "$@" ;;
   submit) module challenge.commands.submit "$@" ;;
   check) module challenge.commands.check "$@" ;;
   ledger) module challenge.commands.ledger "$@" ;;
