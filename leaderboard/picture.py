@@ -35,6 +35,7 @@ from challenge.runs import (
     run_folders,
 )
 from challenge.sample import Sample
+from challenge.submission.candidate import limits_of
 from leaderboard.sheet import (
     WIDEST,
     Crop,
@@ -254,6 +255,8 @@ def command(
     path = out or folder.parent / "picture.png"
     write_png(path, draw_sheet(panels, columns))
     print(f"wrote {path}: {' | '.join(panel.title for panel in panels)}")
+    if limits := limits_of(load_record(folder)):
+        print(f"limits: {limits}")
     if place:
         print(f"drawn is --crop {place} of {shown.sample.frame}; --crop none draws all of it")
 
