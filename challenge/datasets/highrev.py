@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import Frames, list_npzs, read_npz, refuse
+from challenge.datasets.frames import PngFrames, list_npzs, read_npz, refuse
 from challenge.datasets.layout import event_folder
 from challenge.errors import DataError
 from challenge.events import Events, check_on_sensor, polarity_problems
@@ -28,7 +28,7 @@ FARTHEST = np.iinfo(np.int32)
 """Coordinates are kept in 32 bits."""
 
 
-class HighRevRaw(Frames):
+class HighRevRaw(PngFrames):
     """One split of HighREV with raw events: a sequence of Sample."""
 
     def __init__(self, root: Path, split: str) -> None:
