@@ -88,22 +88,7 @@ def _drain(flat, right_by, records):  # type: ignore[no-untyped-def]
 
 
 def _add(  # type: ignore[no-untyped-def]
-    flat,
-    right_by,
-    cells,
-    width,
-    x,
-    y,
-    t,
-    bright,
-    first,
-    start,
-    span,
-    scale,
-    top,
-    shift,
-    bands,
-    filled,
+    flat, right_by, cells, width, x, y, t, bright, first, start, span, scale, top, shift, bands, filled
 ):
     """Sort events into the bands of their rows, and drain each band that is full."""
     places, shares = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.float32)
@@ -134,33 +119,13 @@ def _drain_all(flat, right_by, bands, filled):  # type: ignore[no-untyped-def]
 
 _WHOLE, _REAL, _FLAT, _BANDS = types.int64, types.float64, types.float32[::1], types.uint64[:, ::1]
 _PIXELS, _BRIGHT = (types.Array(each, 1, "C", readonly=True) for each in (types.int32, types.bool_))
-_CLOCKS = (
-    (types.Array(each, 1, "C", readonly=True), each) for each in (types.uint64, types.float64)
-)
-_add = _jit(
-    _add,
-    [
-        types.void(
-            _FLAT,
-            _WHOLE,
-            _WHOLE,
-            _WHOLE,
-            _PIXELS,
-            _PIXELS,
-            clock,
-            _BRIGHT,
-            first,
-            _REAL,
-            _REAL,
-            _REAL,
-            _WHOLE,
-            _WHOLE,
-            _BANDS,
-            types.uint64[::1],
-        )
-        for clock, first in _CLOCKS
-    ],
-)
+_CLOCKS = ((types.Array(each, 1, "C", readonly=True), each) for each in (types.uint64, types.float64))
+_add = _jit(_add, [
+    types.void(
+        _FLAT, _WHOLE, _WHOLE, _WHOLE, _PIXELS, _PIXELS, clock, _BRIGHT, first, _REAL, _REAL, _REAL,
+        _WHOLE, _WHOLE, _BANDS, types.uint64[::1],
+    ) for clock, first in _CLOCKS
+])
 _drain_all = _jit(_drain_all, [types.void(_FLAT, _WHOLE, _BANDS, types.uint64[::1])])
 
 

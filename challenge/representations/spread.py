@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor, checked_blocks, elapsed
+from challenge.events import Events, checked_blocks, check_on_sensor, elapsed
 
 MOST_CELLS = 2**31
 """A record of the compiled way has 31 bits for its cell: larger grids take NumPy's."""

@@ -57,7 +57,5 @@ def voxel_grid(
     grid = np.zeros((bins, height, width), np.float32)
     if len(events):
         first, last, span_us = span_of(events, span)
-        spread(
-            grid, blocks_within(events, height, width, first, last, ordered), first, 0.0, span_us
-        )
+        spread(grid, blocks_within(events, height, width, first, last, ordered), first, 0.0, span_us)
     return grid
