@@ -9,6 +9,9 @@ verbs() { # in the order of the journey
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
 data         make the embedded data set, data/mini
 download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
+convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxel|monash SOURCE OUT
+prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
+import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -22,7 +25,7 @@ rehearse     try a zip on the server at home, as CodaLab and Codabench would sco
 bundle       for organisers: the bundles that host a challenge: CONFIG.yml --data ROOT, or --lint ZIP
 test         the test suite: [--all] [arguments of pytest]; --all takes the slow tests along
 lint         ruff and mypy; --fix mends what can be mended
-doctor       look at the environment, and say what to do where something is wrong
+doctor       look at the environment, and say what to do where something is wrong; PATH: at a data set
 END
 }
 
@@ -97,7 +100,7 @@ need_python() {
 }
 
 setup() {
-  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev; then
+  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev events; then
     echo "nothing to do: $python holds all that the kit needs"
   else
     find_base
@@ -139,7 +142,9 @@ lint() {
 }
 
 doctor() {
-  if ! find_python; then
+  if find_python; then
+    [ $# -eq 0 ] || module challenge.commands.doctor "$@" # of a data set
+  else
     python="$root/.venv/bin/python"
     [ -x "$python" ] || find_base
   fi
@@ -167,6 +172,9 @@ case "$verb" in
   setup) setup "$@" ;;
   data) module challenge.commands.data "$@" ;;
   download) module challenge.commands.download "$@" ;;
+  convert) module challenge.commands.convert "$@" ;;
+  prepare) module baselines.efnet.prepare "$@" ;;
+  import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;

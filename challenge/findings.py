@@ -14,7 +14,8 @@ class Finding:
     """One thing that is not as it should be.
 
     `kind` groups findings of one nature ("missing", "size", …). An "error" keeps the submission
-    from being accepted or from being scored as meant; a "warning" does not.
+    from being accepted or from being scored as meant, or data from being used as meant; a "warning"
+    does not; a "note" is nothing wrong, but good to know.
     """
 
     kind: str
@@ -22,7 +23,7 @@ class Finding:
     expected: str
     found: str
     fix: str
-    level: Literal["error", "warning"] = "error"
+    level: Literal["error", "warning", "note"] = "error"
 
     def __str__(self) -> str:
         return printable(f"{self.file}: expected {self.expected}, found {self.found}; {self.fix}")

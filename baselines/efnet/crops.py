@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,43 +12,55 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from baselines.efnet.config import DataConfig, TrainConfig
-from baselines.efnet.inputs import Arrays, Batch, Reading, Window, arrays_of, grid_of, inputs_of
+from baselines.efnet.inputs import Batch, Reading, arrays_of, grid_of, inputs_of
 from challenge.datasets import Dataset
 from challenge.errors import DataError
-from challenge.sample import Sample
+from challenge.representations import largest_magnitude
+from challenge.sample import Sample, Window, part_of
 
 
-def cut(sample: Sample, reading: Reading, train: TrainConfig, rng: np.random.Generator) -> Arrays:
-    """Cut a random square, flipped and transposed at random, all arrays alike.
+class Cut(NamedTuple):
+    """What is cut from a frame, and how it is turned."""
 
-    Args:
-        sample: with a sharp image. Not modified.
-        reading: how the network reads it.
-        train: `crop` is the side in pixels, 0 keeps the whole frame; `flip` mirrors left-right and
-            upside down, `transpose` exchanges rows and columns, each with probability 1/2.
-        rng: decides.
+    window: Window
+    row_step: int  # -1: upside down
+    column_step: int  # -1: left for right
+    exchange: bool  # rows for columns, after that
 
-    Raises:
-        DataError: the frame is smaller than the crop, or has no sharp image.
-    """
-    height, width = sample.blurry.shape[:2]
-    if sample.sharp is None:
-        raise DataError(f"{sample.frame}: training needs a sharp image for every frame")
-    if train.crop > min(height, width):
-        raise DataError(
-            f"{sample.frame}: train.crop={train.crop} does not fit a frame of {width}x{height} "
-            "(width x height)"
+    @classmethod
+    def draw(
+        cls, frame: str, size: tuple[int, int], train: TrainConfig, rng: np.random.Generator
+    ) -> Cut:
+        """Draw a random square, flipped and transposed at random.
+
+        Args:
+            frame: its name, for the message.
+            size: (height, width) of the frame in pixels.
+            train: `crop` is the side in pixels, 0 keeps the whole frame; `flip` mirrors left-right
+                and upside down, `transpose` exchanges rows and columns, each with probability 1/2.
+            rng: decides.
+
+        Raises:
+            DataError: the frame is smaller than the crop.
+        """
+        height, width = size
+        if train.crop > min(height, width):
+            raise DataError(
+                f"{frame}: train.crop={train.crop} does not fit a frame of {width}x{height} "
+                "(width x height)"
+            )
+        window = Window.whole(height, width)
+        if train.crop:
+            top = int(rng.integers(height - train.crop + 1))
+            left = int(rng.integers(width - train.crop + 1))
+            window = Window(top, left, train.crop, train.crop)
+        mirror, upside_down, exchange = rng.integers(2, size=3).astype(bool)
+        return cls(
+            window,
+            row_step=-1 if train.flip and upside_down else 1,
+            column_step=-1 if train.flip and mirror else 1,
+            exchange=bool(train.transpose and exchange),
         )
-    window = Window(0, 0, height, width)
-    if train.crop:
-        top = int(rng.integers(height - train.crop + 1))
-        left = int(rng.integers(width - train.crop + 1))
-        window = Window(top, left, train.crop, train.crop)
-    mirror, upside_down, exchange = rng.integers(2, size=3).astype(bool)
-    row_step = -1 if train.flip and upside_down else 1
-    column_step = -1 if train.flip and mirror else 1
-    arrays = arrays_of(sample, reading, window)
-    return arrays.turned(row_step, column_step, bool(train.transpose and exchange))
 
 
 class Crops(torch.utils.data.Dataset[Batch]):
@@ -60,26 +73,56 @@ class Crops(torch.utils.data.Dataset[Batch]):
     def __init__(self, dataset: Dataset, data: DataConfig, train: TrainConfig) -> None:
         self.dataset, self.data, self.train = dataset, data, train
         self.reading = Reading.of_config(dataclasses.asdict(data))
-        self.kept: dict[int, Sample] = {}
+        self.kept: dict[str, Sample] = {}
+        self.magnitudes: dict[str, float] = {}
 
     def __getitem__(self, position: int) -> Batch:
+        """Make one crop.
+
+        Raises:
+            DataError: a damaged file, a frame smaller than the crop, or one without a sharp image.
+        """
         epoch, place = divmod(position, len(self.dataset))
         order = np.random.default_rng((self.train.seed, 0, epoch)).permutation(len(self.dataset))
         rng = np.random.default_rng((self.train.seed, 1, position))
-        arrays = cut(self._sample(int(order[place])), self.reading, self.train, rng)
-        return inputs_of(arrays, self.reading)
+        frame = self.dataset.frames[int(order[place])]
+        if not self.dataset.has_sharp:
+            raise DataError(f"{frame}: training needs a sharp image for every frame")
+        cut = Cut.draw(frame, self.dataset.frame_size(frame), self.train, rng)
+        arrays = arrays_of(self._part(frame, cut.window), self.reading)
+        return inputs_of(arrays.turned(*cut[1:]), self.reading)
 
-    def _sample(self, index: int) -> Sample:
-        if index in self.kept:
-            return self.kept[index]
-        sample = self.dataset[index]
+    def _part(self, frame: str, window: Window) -> Sample:
         if self.data.keep_in_memory:
-            # a frame that is cut again and again is quicker with its grid, made once, than with
-            # the events, which need not be kept then
+            return part_of(self._keep(frame), window)
+        part = self.dataset.read_part(frame, window)
+        if self.reading.normalise == "magnitude" and part.magnitude is None:
+            part = dataclasses.replace(part, magnitude=self._magnitude(frame))
+        return part
+
+    def _keep(self, frame: str) -> Sample:
+        """Read a frame once: one that is cut again and again is quicker with its grid, made once,
+        than with its events, which need not be kept then.
+        """
+        if frame not in self.kept:
+            whole = Window.whole(*self.dataset.frame_size(frame))
+            sample = self.dataset.read_part(frame, whole)
             grid = grid_of(sample, self.reading.representation)
-            sample = dataclasses.replace(sample, events=None, stored_grid=grid)
-            self.kept[index] = sample
-        return sample
+            self.kept[frame] = dataclasses.replace(
+                sample,
+                events=None,
+                stored_grid=grid,
+                stored_kind=self.reading.representation.kind,
+                magnitude=largest_magnitude(grid),
+            )
+        return self.kept[frame]
+
+    def _magnitude(self, frame: str) -> float:
+        """Find the largest magnitude of a whole frame's grid, once."""
+        if frame not in self.magnitudes:
+            grid = grid_of(self.dataset.read_inputs(frame), self.reading.representation)
+            self.magnitudes[frame] = largest_magnitude(grid)
+        return self.magnitudes[frame]
 
 
 class Positions(torch.utils.data.Sampler[list[int]]):

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from challenge.errors import DataError
-from challenge.events import crop
 from challenge.representations import (
     Representation,
     event_mask,
@@ -19,7 +18,7 @@ from challenge.representations import (
     normalise_magnitude,
     normalise_nonzero,
 )
-from challenge.sample import Sample
+from challenge.sample import Sample, Window, part_of
 
 
 class Batch(NamedTuple):
@@ -29,15 +28,6 @@ class Batch(NamedTuple):
     voxel: Tensor  # (N, channels, H, W) float32, normalised
     mask: Tensor | None  # (N, 1, H, W) float32, 0 or 1; None where it is not used
     sharp: Tensor | None  # (N, 3, H, W) float32, like `blurry`; None where it is withheld
-
-
-class Window(NamedTuple):
-    """A part of a frame, in pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 @dataclass(frozen=True)
@@ -106,33 +96,42 @@ def grid_of(
         (channels, H, W) float32 signed events, not normalised; a view of a stored grid.
 
     Raises:
-        DataError: neither events nor a stored grid.
+        DataError: neither events nor a stored grid, or one of another kind.
     """
-    whole = Window(0, 0, *sample.blurry.shape[:2])
-    top, left, height, width = window or whole
+    if window is not None:
+        sample = part_of(sample, window)
     if sample.stored_grid is not None:
-        return sample.stored_grid[:, top : top + height, left : left + width]
-    events = sample.events
-    if events is None:
+        if sample.stored_kind != representation.kind:
+            raise DataError(
+                f"{sample.frame}: the network was trained on {representation.kind} grids, the data "
+                f"set has {sample.stored_kind} grids stored; take weights that were trained on "
+                "such, or data with raw events"
+            )
+        return sample.stored_grid
+    if sample.events is None:
         raise DataError(f"{sample.frame}: expected events or a stored grid, found neither")
-    if window in (None, whole) or not len(events):
-        return representation.grid(events, height, width)
-    inside = crop(events, top, left, height, width)
-    return representation.grid(inside, height, width, span=(events.t[0], events.t[-1]))
+    height, width = sample.blurry.shape[:2]
+    return representation.grid(sample.events, height, width, sample.span)
 
 
 def arrays_of(sample: Sample, reading: Reading, window: Window | None = None) -> Arrays:
-    """Cut a window from all that a sample holds; None for the whole frame."""
-    top, left, height, width = window or Window(0, 0, *sample.blurry.shape[:2])
-    rows, columns = slice(top, top + height), slice(left, left + width)
-    mask, magnitude = sample.stored_mask, None
-    if reading.normalise == "magnitude":
+    """Take what a network reads of a sample, or of a window of it.
+
+    Args:
+        sample: a frame, or a part of one; where its grid is divided by the largest magnitude of the
+            whole frame's, a part knows that (`Sample.magnitude`). Not modified.
+        reading: how the network reads it.
+        window: inside the sample; None for all of it.
+    """
+    magnitude = sample.magnitude
+    if magnitude is None and reading.normalise == "magnitude":
         magnitude = largest_magnitude(grid_of(sample, reading.representation))
+    part = sample if window is None else part_of(sample, window)
     return Arrays(
-        blurry=sample.blurry[rows, columns],
-        grid=grid_of(sample, reading.representation, window),
-        sharp=None if sample.sharp is None else sample.sharp[rows, columns],
-        mask=mask[:, rows, columns] if reading.event_mask and mask is not None else None,
+        blurry=part.blurry,
+        grid=grid_of(part, reading.representation),
+        sharp=part.sharp,
+        mask=part.stored_mask if reading.event_mask else None,
         magnitude=magnitude,
     )
 

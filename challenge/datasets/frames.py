@@ -1,4 +1,4 @@
-"""What the formats of HighREV share: a split's blurry frames, and their sharp ones."""
+"""What the formats share: a split's blurry frames, and their sharp ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,72 @@ from challenge.errors import DataError
 from challenge.files import list_pngs
 from challenge.findings import shorten
 from challenge.images import png_size, read_png
-from challenge.sample import Sample
+from challenge.sample import Sample, Window, part_of
 
 
 class Frames(ABC):
     """One split: a sequence of Sample, in the order of the frames' names. See `Dataset`."""
+
+    frames: list[str]
+    has_sharp: bool
+    stored_kind: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read everything there is of a frame."""
+        frame = self.frames[index]
+        inputs = self.read_inputs(frame)
+        if not self.has_sharp:
+            return inputs
+        return dataclasses.replace(inputs, sharp=self.read_sharp(frame))
+
+    @abstractmethod
+    def read_inputs(self, frame: str) -> Sample:
+        """Read what a restorer may see of a frame."""
+
+    def read_part(self, frame: str, window: Window) -> Sample:
+        """Read a part of everything there is of a frame (see `Dataset.read_part`).
+
+        This one cuts it from the whole; a format that can read less does.
+        """
+        whole = self.read_inputs(frame)
+        if self.has_sharp:
+            whole = dataclasses.replace(whole, sharp=self.read_sharp(frame))
+        return part_of(whole, window)
+
+    @abstractmethod
+    def frame_size(self, frame: str) -> tuple[int, int]:
+        """Tell the (height, width) of a frame; nothing is decoded.
+
+        Raises:
+            DataError: a damaged file.
+        """
+
+    @abstractmethod
+    def source_files(self, frame: str) -> list[Path]:
+        """List the files that a frame is read from."""
+
+    @abstractmethod
+    def read_blurry(self, frame: str) -> np.ndarray:
+        """Read the blurry image alone: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: a damaged file.
+        """
+
+    @abstractmethod
+    def read_sharp(self, frame: str) -> np.ndarray:
+        """Read the sharp image: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: it is withheld, damaged, or not of the blurry frame's size.
+        """
+
+
+class PngFrames(Frames):
+    """A split whose images are PNGs, as HighREV's are."""
 
     def __init__(self, root: Path, split: str) -> None:
         if not (root / split).is_dir():
@@ -38,20 +99,19 @@ class Frames(ABC):
             ]
             refuse(missing, f"{self.sharp_folder}: no sharp image for some of the blurry ones")
 
-    def __len__(self) -> int:
-        return len(self.frames)
+    def frame_size(self, frame: str) -> tuple[int, int]:
+        """Tell the (height, width) of a frame; nothing is decoded.
 
-    def __getitem__(self, index: int) -> Sample:
-        """Read everything there is of a frame."""
-        frame = self.frames[index]
-        inputs = self.read_inputs(frame)
-        if not self.has_sharp:
-            return inputs
-        return dataclasses.replace(inputs, sharp=self.read_sharp(frame))
+        Raises:
+            DataError: not a PNG.
+        """
+        width, height = png_size(self.blurry[frame])
+        return height, width
 
-    @abstractmethod
-    def read_inputs(self, frame: str) -> Sample:
-        """Read what a restorer may see of a frame."""
+    def source_files(self, frame: str) -> list[Path]:
+        """List the files that a frame is read from."""
+        images = [self.blurry[frame]]
+        return [*images, self.sharp[frame]] if self.has_sharp else images
 
     def read_blurry(self, frame: str) -> np.ndarray:
         """Read the blurry image alone: (H, W, 3) uint8 RGB.

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import Frames, list_npzs, read_npz, refuse
+from challenge.datasets.frames import PngFrames, list_npzs, read_npz, refuse
 from challenge.datasets.layout import grid_folder
 from challenge.errors import DataError
 from challenge.sample import Sample
 
 
-class HighRevVoxel(Frames):
+class HighRevVoxel(PngFrames):
     """One split of HighREV with stored voxel grids: a sequence of Sample, without raw events."""
+
+    stored_kind: str | None = "voxel"
 
     def __init__(self, root: Path, voxel_root: Path, split: str, bins: int) -> None:
         super().__init__(root, split)
@@ -40,8 +42,15 @@ class HighRevVoxel(Frames):
         """
         blurry = self.read_blurry(frame)
         shape = (*blurry.shape[:2], self.bins)
-        grid = read_grid(self.grid_folder / f"{frame}.npz", shape)
+        grid = read_grid(self._grid_file(frame), shape)
         return Sample(frame=frame, blurry=blurry, events=None, stored_grid=grid)
+
+    def source_files(self, frame: str) -> list[Path]:
+        """List the files that a frame is read from."""
+        return [*super().source_files(frame), self._grid_file(frame)]
+
+    def _grid_file(self, frame: str) -> Path:
+        return self.grid_folder / f"{frame}.npz"
 
 
 def read_grid(path: Path, shape: tuple[int, int, int]) -> np.ndarray:

@@ -11,6 +11,7 @@ from challenge.datasets.highrev import HighRevRaw
 from challenge.datasets.layout import event_folder, grid_folder
 from challenge.datasets.source import DataSource
 from challenge.errors import DataError
+from challenge.events import Events
 from challenge.representations import voxel_grid
 
 MOST_DIFFERENT = 0.05
@@ -51,27 +52,36 @@ def _compare(source: DataSource, split: str) -> str | None:
     events = raw.read_inputs(frame).events
     stored = source.open(split).read_inputs(frame).stored_grid
     assert events is not None and stored is not None
+    doubt = grid_doubt(stored, events)
+    if doubt is None:
+        return None
+    return (
+        f"{grid_folder(source.voxel_root or source.root, split) / frame}.npz: the stored grid "
+        f"{doubt}; train on the raw events instead: data.format=highrev_raw "
+        "(configs/efnet_highrev_raw.yml), and restore with the same kind of grids as trained on"
+    )
+
+
+def grid_doubt(stored: np.ndarray, events: Events) -> str | None:
+    """Compare a stored grid, (bins, H, W), with that of the raw events; None if they agree.
+
+    Returns:
+        How much differs, and why where that can be told: "differs from …".
+    """
     if not len(events):
         return None
     bins, height, width = stored.shape
-    exact = voxel_grid(events, bins, height, width)
-    differs = difference(stored, exact)
+    differs = difference(stored, voxel_grid(events, bins, height, width))
     if differs <= MOST_DIFFERENT:
         return None
+    sentence = f"differs from that of its raw events by {differs:.0%} of their sum"
     cast = dataclasses.replace(events, t=events.t.astype(np.float32))
     stamps, left = (len(np.unique(each.t)) for each in (events, cast))
-    sentence = (
-        f"{grid_folder(source.voxel_root or source.root, split) / frame}.npz: the stored grid "
-        f"differs from that of its raw events by {differs:.0%} of their sum"
-    )
     if difference(stored, voxel_grid(cast, bins, height, width)) < differs / 2:
         sentence += (
             f": it was made with the clock in float32, which leaves {left} of {stamps} time stamps"
         )
-    return (
-        f"{sentence}; train on the raw events instead: data.format=highrev_raw "
-        "(configs/efnet_highrev_raw.yml), and restore with the same kind of grids as trained on"
-    )
+    return sentence
 
 
 def difference(grid: np.ndarray, reference: np.ndarray) -> float:

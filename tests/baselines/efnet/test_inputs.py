@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines.efnet.inputs import Arrays, Reading, Window, grid_of, inputs_of
+from baselines.efnet.inputs import Arrays, Reading, grid_of, inputs_of
 from challenge.datasets import open_split
 from challenge.errors import DataError
 from challenge.events import Events
 from challenge.representations import Representation, voxel_grid
-from challenge.sample import Sample
+from challenge.sample import Sample, Window
 
 HEIGHT, WIDTH = 30, 40
 WHOLE = Window(0, 0, HEIGHT, WIDTH)

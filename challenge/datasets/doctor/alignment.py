@@ -1,0 +1,202 @@
+"""Whether events and frames are aligned: what the events say of the light, against the images.
+
+By L(t) = L(f) exp(c E(t)), E the sum of the signs since the moment f, the logarithm of what two
+images show differs by c times a weighted sum of the signs (to first order in c):
+
+    blurry against sharp       log B - log S  ~  sum of sign * (1 - s if s >= 1/2 else -s)
+    a frame against the next   log B' - log B  ~  sum of sign * s, then 1 between the exposures,
+                                                  then (1 - s')
+
+where s, from 0 to 1, is when in its exposure an event happened. Both sides are correlated over the
+sensor, with the events as they are and as each mirroring would have them. What is right stands out
+(measured: `benchmarks/README.md`); a negative correlation is a flipped polarity, or reversed time.
+Where there is neither a sharp image nor a next frame, the gradients of log B and of the first sum
+are correlated instead; this is weaker, since the edges of the scene stand in B as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from challenge.light import luminance, srgb_to_linear
+
+MOST_CELLS = 1 << 16
+BLACK = 0.02
+"""Added to linear light in [0, 1]: the logarithm of a black pixel has no meaning."""
+TURNED = ("as they are", "mirrored left-right", "upside down", "turned by 180 degrees")
+SWAPPED = (
+    *("with x and y swapped", "turned by 90 degrees to the left"),
+    *("turned by 90 degrees to the right", "with x and y swapped and turned by 180 degrees"),
+)
+LEAST_SIGNAL = 1.4
+"""Of the power of the event sum over that of signs drawn at random: 1 where there is only noise
+(0.98 to 1.02 measured), 1.5 and more where something moved."""
+CLEAR, CLEAR_GRADIENT = 0.35, 0.08
+MARGIN = 2.0
+"""A version is taken for the right one where it correlates so much, and so many times as much as
+any other."""
+NOTHING = 0.15
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The sensor in square cells of `side` pixels, at most `MOST_CELLS`; what is left is cut off."""
+
+    height: int  # of the sensor, in pixels
+    width: int
+    side: int
+
+    @classmethod
+    def of(cls, height: int, width: int) -> Cells:
+        """Choose cells of 2x2 pixels on any but the smallest sensor: single events are coarse."""
+        side = 1 if min(height, width) < 96 else 2
+        while (height // side) * (width // side) >= MOST_CELLS:
+            side += 1
+        return cls(height, width, side)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.height // self.side, self.width // self.side
+
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give (height,) and (width,) int32 that add up to a pixel's cell; too much outside."""
+        rows, columns = self.shape
+        row = np.arange(self.height, dtype=np.int32) // self.side
+        column = np.arange(self.width, dtype=np.int32) // self.side
+        outside = rows * columns
+        return np.where(row < rows, row * columns, outside), np.where(
+            column < columns, column, outside
+        )
+
+    def log_light(self, rgb: np.ndarray) -> np.ndarray:
+        """Average the light of (H, W, 3) uint8 sRGB over cells: (rows, columns) float32 log."""
+        light = luminance(srgb_to_linear(rgb))
+        rows, columns = self.shape
+        whole = light[: rows * self.side, : columns * self.side]
+        small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+        return np.asarray(np.log(small + BLACK), np.float32)
+
+
+@dataclass(frozen=True)
+class EventSums:
+    """Sums of the signs of one exposure's events, in (rows, columns) cells.
+
+    rising: weighted by s. total: by 1. late: of those with s >= 1/2 alone. after: of those between
+    the exposure and the next. noise: what the power of `middle` would be, were the signs random.
+    """
+
+    rising: np.ndarray
+    total: np.ndarray
+    late: np.ndarray
+    after: np.ndarray
+    noise: float
+
+    @property
+    def falling(self) -> np.ndarray:
+        """Weighted by 1 - s."""
+        return self.total - self.rising
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Weighted by 1 - s in the second half, and by -s in the first."""
+        return self.late - self.rising
+
+    @property
+    def signal(self) -> float:
+        """The power of `middle` over that of noise; see `LEAST_SIGNAL`."""
+        return float((self.middle**2).sum()) / self.noise if self.noise else 0.0
+
+
+@dataclass(frozen=True)
+class Vote:
+    """How one frame correlates with its events: as they are, and in each other version."""
+
+    frame: str
+    by: str  # "sharp", "next" or "gradient"
+    scores: tuple[float, ...]
+
+
+def versions(image: np.ndarray) -> list[np.ndarray]:
+    """Turn and mirror (rows, columns) in the order of `TURNED`, of square ones of `SWAPPED` too."""
+    turned = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
+    if image.shape[0] != image.shape[1]:
+        return turned
+    return turned + [np.asarray(each.T) for each in turned]
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlate two arrays of one shape, over all their elements; 0 where one is constant."""
+    a, b = a - a.mean(), b - b.mean()
+    power = float((a * a).sum()) * float((b * b).sum())
+    return float((a * b).sum()) / power**0.5 if power > 1e-20 else 0.0
+
+
+def vote_by_sharp(frame: str, log_change: np.ndarray, sums: EventSums) -> Vote:
+    """Compare log B - log S with the sum of the events around the middle of the exposure."""
+    scores = [correlation(log_change, each) for each in versions(sums.middle)]
+    return Vote(frame, "sharp", tuple(scores))
+
+
+def vote_by_next(frame: str, log_change: np.ndarray, first: EventSums, then: EventSums) -> Vote:
+    """Compare log B' - log B with the events from one exposure to the next."""
+    between = first.rising + first.after + then.falling
+    return Vote(frame, "next", tuple(correlation(log_change, each) for each in versions(between)))
+
+
+def vote_by_gradient(frame: str, log_blurry: np.ndarray, sums: EventSums) -> Vote:
+    """Compare the gradients of log B with those of the events; the sign is turned: positive is
+    right.
+    """
+    image = _gradient(log_blurry)
+    scores = [-correlation(image, _gradient(each)) for each in versions(sums.middle)]
+    return Vote(frame, "gradient", tuple(scores))
+
+
+def _gradient(image: np.ndarray) -> np.ndarray:
+    smooth = cv2.GaussianBlur(np.asarray(image, np.float32), (0, 0), 1.0)
+    return np.stack(np.gradient(smooth))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the votes of a sequence say.
+
+    Attributes:
+        says: "aligned", "cannot tell", "nothing in common", or which version fits instead.
+        by: what the votes compared.
+        score, next_best: correlation as they are, and the largest magnitude of another version;
+            of a version that fits instead, its own correlation, and that as they are.
+    """
+
+    says: str
+    by: str = ""
+    score: float = 0.0
+    next_best: float = 0.0
+
+
+def judge(votes: Sequence[Vote]) -> Verdict:
+    """Take the median of the best votes that there are, and see which version stands out."""
+    strong = [vote for vote in votes if vote.by != "gradient"]
+    chosen = strong or votes
+    if not chosen:
+        return Verdict("cannot tell")
+    medians = np.median([vote.scores for vote in chosen], axis=0)
+    by = chosen[0].by
+    best = int(np.argmax(np.abs(medians)))
+    others = float(np.abs(np.delete(medians, best)).max())
+    score = float(medians[best])
+    clear = CLEAR if strong else CLEAR_GRADIENT
+    if abs(score) >= clear and abs(score) >= MARGIN * others and (strong or len(votes) > 2):
+        if best == 0 and score > 0:
+            return Verdict("aligned", by, score, others)
+        says = [] if best == 0 else [(*TURNED, *SWAPPED)[best]]
+        says += ["with the polarity flipped (or time reversed)"] * (score < 0)
+        return Verdict(" and ".join(says), by, score, float(medians[0]))
+    if strong and abs(score) < NOTHING:
+        return Verdict("nothing in common", by, float(medians[0]), abs(score))
+    return Verdict("cannot tell", by, float(medians[0]), abs(score))

@@ -1,0 +1,83 @@
+"""Look at a whole data set, in one pass over its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from challenge.datasets.doctor.alignment import Verdict
+from challenge.datasets.doctor.frame import Job, Look, look_at_frame
+from challenge.datasets.doctor.survey import Place, locate, survey
+from challenge.datasets.doctor.whole import Tally
+from challenge.environment.cores import cores
+from challenge.environment.processes import map_in_processes
+from challenge.findings import Finding
+
+LEVELS = ("error", "warning", "note")
+WORTH_PROCESSES = 64
+"""Frames of which the starting of processes (a second) is less than what they save."""
+Progress = Callable[[Iterable[Look], int], Iterable[Look]]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found in a data set.
+
+    Attributes:
+        findings: errors first, then warnings, then notes.
+        frames, events: how many of each split were looked at.
+        alignment: of each (split, sequence) with events.
+    """
+
+    place: Place
+    findings: tuple[Finding, ...]
+    frames: dict[str, int]
+    events: dict[str, int]
+    alignment: dict[tuple[str, str], Verdict]
+
+    def of_level(self, level: str) -> list[Finding]:
+        """Return the findings of one level."""
+        return [finding for finding in self.findings if finding.level == level]
+
+
+def examine(
+    path: Path,
+    voxel_root: Path | None = None,
+    format: str | None = None,
+    workers: int | None = None,
+    progress: Progress = lambda looks, total: looks,
+) -> Diagnosis:
+    """Find all that is wrong with a data set; the number of workers changes nothing.
+
+    Args:
+        path: its root, one split of it, a folder of a split, or the folder that it lies in.
+        voxel_root: where stored grids are, if not beside it.
+        format: one of `challenge.datasets.FORMATS`; None: what is there.
+        workers: processes; by default one per core, for small data sets one.
+        progress: wraps the looks, given their number, such as tqdm.
+
+    Raises:
+        DataError: there is no data set at `path`.
+    """
+    found = survey(locate(path, voxel_root, format))
+    jobs = [Job(found.place, files) for files in found.frames]
+    tally = Tally(found.place)
+    for look in progress(
+        map_in_processes(look_at_frame, jobs, workers or _workers(jobs)), len(jobs)
+    ):
+        found.findings += look.findings
+        tally.add(look)
+    found.findings += tally.findings()
+    splits = found.place.splits
+    return Diagnosis(
+        found.place,
+        tuple(sorted(found.findings, key=lambda finding: LEVELS.index(finding.level))),
+        {split: len(tally.of_split(split)) for split in splits},
+        {split: tally.events_of(split) for split in splits},
+        tally.verdicts(),
+    )
+
+
+def _workers(jobs: Sequence[Job]) -> int:
+    return min(cores(), len(jobs)) if len(jobs) >= WORTH_PROCESSES else 1

@@ -1,0 +1,174 @@
+"""All that one frame's files tell: what a worker does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from challenge.datasets.doctor.alignment import (
+    Cells,
+    EventSums,
+    Vote,
+    vote_by_gradient,
+    vote_by_sharp,
+)
+from challenge.datasets.doctor.pictures import Picture, look_at_picture
+from challenge.datasets.doctor.recording import Recording, look_at_events
+from challenge.datasets.doctor.survey import FrameFiles, Place
+from challenge.datasets.frames import read_npz
+from challenge.datasets.highrev import read_slice
+from challenge.datasets.stored_grids import grid_doubt
+from challenge.errors import DataError
+from challenge.events import Events
+from challenge.findings import Finding
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame to look at."""
+
+    place: Place
+    files: FrameFiles
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found in one frame, small enough to keep: pixels and events stay in the worker.
+
+    Attributes:
+        log_blurry: (rows, columns) in cells, for the comparison with the next frame.
+        votes: those that the frame has by itself.
+    """
+
+    files: FrameFiles
+    findings: tuple[Finding, ...]
+    size: tuple[int, int] | None = None
+    digests: tuple[str, str] = ("", "")  # of the blurry and the sharp pixels
+    recording: Recording | None = None
+    grid_shape: tuple[int, ...] | None = None
+    log_blurry: np.ndarray | None = None
+    votes: tuple[Vote, ...] = ()
+
+    @property
+    def sums(self) -> EventSums | None:
+        """Sums of the frame's events, where nothing is wrong with them."""
+        return self.recording.sums if self.recording else None
+
+    def without_images(self) -> Look:
+        """Keep all but what fills the memory."""
+        recording = self.recording
+        if recording is not None:
+            recording = dataclasses.replace(recording, sums=None, findings=())
+        return dataclasses.replace(self, recording=recording, log_blurry=None, votes=())
+
+
+def look_at_frame(job: Job) -> Look:
+    """Read all files of a frame once, and find all that is wrong with them."""
+    place, files = job.place, job.files
+    blurry = look_at_picture(files.blurry, place.name(files.blurry))
+    sharp = look_at_picture(files.sharp, place.name(files.sharp)) if files.sharp else None
+    recording = None
+    findings = list(blurry.findings)
+    if files.slices:
+        names = [place.name(path) for path in files.slices]
+        recording = look_at_events(files.slices, names, blurry.size)
+        findings += recording.findings
+    if sharp:
+        findings += [*sharp.findings, *_pair(place, files, blurry, sharp, recording)]
+    shape = None
+    if files.grid:
+        wrong, shape = _look_at_grid(place, files, files.grid, blurry, recording)
+        findings += wrong
+    log_blurry, votes = None, ()
+    sums = recording.sums if recording else None
+    if blurry.pixels is not None and sums is not None:
+        cells = Cells.of(*blurry.pixels.shape[:2])
+        log_blurry = cells.log_light(blurry.pixels)
+        votes = tuple(_votes(files.frame, cells, log_blurry, blurry, sharp, sums))
+    digests = (blurry.digest, sharp.digest if sharp else "")
+    return Look(files, tuple(findings), blurry.size, digests, recording, shape, log_blurry, votes)
+
+
+def _votes(
+    frame: str,
+    cells: Cells,
+    log_blurry: np.ndarray,
+    blurry: Picture,
+    sharp: Picture | None,
+    sums: EventSums,
+) -> Iterator[Vote]:
+    yield vote_by_gradient(frame, log_blurry, sums)
+    if sharp is None or sharp.pixels is None or sharp.size != blurry.size:
+        return
+    if sharp.digest != blurry.digest:
+        yield vote_by_sharp(frame, log_blurry - cells.log_light(sharp.pixels), sums)
+
+
+def _pair(
+    place: Place, files: FrameFiles, blurry: Picture, sharp: Picture, recording: Recording | None
+) -> Iterator[Finding]:
+    """Compare a sharp image with its blurry one."""
+    if files.sharp is None or blurry.size is None or sharp.size is None:
+        return
+    name = place.name(files.sharp)
+    if sharp.size != blurry.size:
+        expected = f"{_by(blurry.size)} like its blurry frame"
+        yield Finding("size", name, expected, _by(sharp.size), "save the whole frame")
+    elif sharp.digest == blurry.digest:
+        still = recording is not None and not recording.number
+        yield Finding(
+            *("equal", name, "other pixels than in the blurry frame", "the very same"),
+            *("copy the sharp image there", "warning" if still else "error"),
+        )
+
+
+def _look_at_grid(
+    place: Place, files: FrameFiles, path: Path, blurry: Picture, recording: Recording | None
+) -> tuple[list[Finding], tuple[int, ...] | None]:
+    """Read a stored grid; compare it with the raw events where both are there."""
+    name = place.name(path)
+    try:
+        grid = read_npz(path, "voxel")["voxel"]
+    except DataError as error:
+        found = str(error).removeprefix(f"{path}: ").split(";")
+        if isinstance(error.__cause__, KeyError):
+            return [Finding("keys", name, "key voxel", found[-1].strip(), "convert it again")], None
+        return [Finding("damaged", name, "a readable npz", found[0], "copy it again")], None
+    if wrong := list(_grid_problems(name, grid, blurry)):
+        return wrong, grid.shape
+    findings = []
+    if not grid.any() and (recording is None or recording.number):
+        fix = "legal where nothing moved; else convert it again"
+        findings.append(Finding("empty", name, "events", "a grid of zeros", fix, "warning"))
+    elif recording is not None and recording.sums is not None:
+        events = Events.concatenate([read_slice(each) for each in files.slices[:-1]])
+        stored = np.ascontiguousarray(grid.transpose(2, 0, 1), dtype=np.float32)
+        if found := grid_doubt(stored, events):
+            fix = "convert it again, or train on the raw events: data.format=highrev_raw"
+            expected = "the grid of the raw events beside it"
+            findings.append(Finding("grid", name, expected, f"one that {found}", fix))
+    return findings, grid.shape
+
+
+def _grid_problems(name: str, grid: np.ndarray, blurry: Picture) -> Iterator[Finding]:
+    expected = "(H, W, bins)"
+    if blurry.size:
+        expected = f"({blurry.size[1]}, {blurry.size[0]}, bins)"
+    if grid.dtype.kind not in "iuf":
+        yield Finding("dtype", name, "float32", str(grid.dtype), "convert it again")
+    elif grid.ndim != 3 or (blurry.size and grid.shape[:2] != blurry.size[::-1]):
+        fix = "convert it again"
+        if grid.ndim == 3 and blurry.size and grid.shape[1:] == blurry.size[::-1]:
+            fix = "it is (bins, H, W): store grid.transpose(1, 2, 0)"
+        yield Finding("shape", name, expected, str(grid.shape), fix)
+    elif not np.isfinite(grid).all():
+        found = f"NaN or infinity in {int((~np.isfinite(grid)).sum())} cells"
+        yield Finding("values", name, "finite numbers", found, "convert it again")
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]} (width x height)"
