@@ -34,7 +34,7 @@ from leaderboard.sheet import (
     stack,
 )
 
-FIRST = ("val", "train", "test")
+FIRST = ("val", "test", "train", "addition")
 """The split to be shown, if no frame of another is asked for."""
 NARROWEST_BIN = 130
 """Pixels of a panel of one bin."""
@@ -125,7 +125,9 @@ def source_of(path: Path, voxel_root: Path | None, bins: int) -> DataSource:
         raise DataError(f"{path}: {found}; {EXPECTED}")
     known = [each for each in SPLITS if (path / each).is_dir()]
     root = path if known or path.name not in SPLITS else path.parent
-    return DataSource(root, "highrev_voxel" if voxel_root else "highrev_raw", voxel_root, bins)
+    if voxel_root:
+        return DataSource(root, "highrev_voxel", voxel_root, bins)
+    return DataSource.of_folder(root, bins)
 
 
 def choose_part(sample: Sample, asked: str | None) -> Crop | None:
@@ -169,7 +171,8 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
         (H', W', 3) uint8 RGB on white.
     """
     grid = reading.grid(sample)
-    first = draw_sheet(top_panels(sample, crop), 4)
+    top = top_panels(sample, crop)
+    first = draw_sheet(top, len(top))
     width = first.shape[1]
     if sample.events is None:
         times = draw_sums(grid, width - 2 * GAP, PLOT)
@@ -182,7 +185,7 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
 
 def top_panels(sample: Sample, crop: Crop | None) -> list[Panel]:
     """Draw what was recorded of a frame: blurry, events (a stored grid where there are none), and
-    sharp where it is known.
+    sharp and a mask where the data set has them.
     """
     height, width = sample.blurry.shape[:2]
     place = crop or Crop(0, 0, width, height)
@@ -202,6 +205,9 @@ def top_panels(sample: Sample, crop: Crop | None) -> list[Panel]:
         decibels = psnr(sample.blurry, sample.sharp)
         words = f"blurry: {decibels:.2f} dB" if np.isfinite(decibels) else "equal to blurry"
         panels.append(Panel("sharp", fit(place.of(sample.sharp)), words))
+    if sample.stored_mask is not None:
+        mask = np.repeat(255 * sample.stored_mask.transpose(1, 2, 0), 3, axis=2)
+        panels.append(Panel("stored mask", fit(place.of(mask))))
     if crop is not None:
         panels.insert(0, Panel("frame", frame_around(sample.blurry, crop), f"{crop}"))
     return panels

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from challenge import cli
+from challenge.datasets.source import STORED, DataSource
 from challenge.errors import ConfigError, SubmissionError
 from challenge.images import write_png
 from challenge.representations import KINDS
@@ -120,8 +121,9 @@ def show(
     if path is not None:
         if folder or run:
             raise ConfigError("--folder and --run are of runs: give them without PATH")
-        reading = reading_of(representation, bins, normalise)
-        show_data(path, frame, voxel_root, reading, look, submissions / PICTURES)
+        source = source_of(path, voxel_root, bins)
+        reading = reading_of(STORED.get(source.format, representation), bins, normalise)
+        show_data(path, frame, source, reading, look, submissions / PICTURES)
     else:
         show_runs(folder or newest_run(submissions), frame, run or [], look)
 
@@ -180,13 +182,12 @@ def show_runs(folder: Path, frame: str | None, only: Sequence[str], look: Look) 
 def show_data(
     path: Path,
     frame: str | None,
-    voxel_root: Path | None,
+    source: DataSource,
     reading: Reading,
     look: Look,
     pictures: Path,
 ) -> None:
     """Draw a frame of a data set, or all of its sequence."""
-    source = source_of(path, voxel_root, reading.representation.bins)
     dataset, split, frame = find_frame(path, frame, source)
     sample = dataset[dataset.frames.index(frame)]
     place = choose_part(sample, look.crop)
