@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def places_of(what: Sequence[str]) -> tuple[Path | None, str | None]:
     """
     if len(what) > 2:
         raise ConfigError(f"expected [PATH] [FRAME], found {' '.join(what)}")
-    first = Path(what[0]).expanduser() if what else None
+    first = Path(os.path.abspath(os.path.expanduser(what[0]))) if what else None
     if first is None or not (first.is_dir() or len(what) == 2 or "/" in what[0]):
         return None, what[0] if what else None
     return first, what[1] if len(what) == 2 else None
@@ -199,7 +200,9 @@ def show_data(
     else:
         target = look.path(pictures, sequence_of(frame))
         frames = clips.frames_beside(dataset, frame)
-        count = write_video(target, clips.of_data(dataset, frames, place, look.columns), look.fps)
+        kind = reading.representation.kind
+        drawn = clips.of_data(dataset, frames, place, look.columns, kind)
+        count = write_video(target, drawn, look.fps)
         print(f"wrote {target}: {count} frames, from {frames[0]} to {frames[-1]}")
     if place:
         print(f"drawn is --crop {place} of {frame}; --crop none draws all of it")

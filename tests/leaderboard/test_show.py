@@ -147,6 +147,21 @@ def test_the_part_with_the_most_events_is_drawn_of_a_large_frame() -> None:
         choose_part(sample, "800,0,200x100")
 
 
+def test_a_stored_scer_grid_is_drawn_as_the_events_it_counts() -> None:
+    """Its first channel counts backwards: the plain sum of the channels would lose them."""
+    events = events_at((1, 2, 0, 1), (3, 2, 100, 0), (5, 2, 900, 1), (7, 2, 1000, 0))
+    grid = Representation("scer", 6).grid(events, 4, 9)
+    mask = np.zeros((1, 4, 9), np.uint8)
+    mask[0, 2, 1] = 1
+    stored = Sample("s", grey(4, 9), None, stored_grid=grid, stored_mask=mask)
+    recorded = top_panels(Sample("s", grey(4, 9), events), None)[1].image
+    panels = {panel.title: panel for panel in top_panels(stored, None, "scer")}
+    assert (panels["events"].image == recorded).all()
+    assert panels["stored mask"].figures == "white: events, 3%"
+    assert (top_panels(stored, None, "voxel")[1].image != recorded).any()  # the control
+    assert draw_sample(stored, reading_of("scer", 6, None), None, "t").shape[2] == 3
+
+
 # --- finding a frame
 
 
@@ -180,7 +195,7 @@ def test_a_path_is_told_from_a_frame(highrev: Path) -> None:
     assert places_of(["park_00000"]) == (None, "park_00000")
     assert places_of([str(highrev)]) == (highrev, None)
     assert places_of([str(highrev), "a"]) == (highrev, "a")
-    assert places_of(["no/such"]) == (Path("no/such"), None)
+    assert places_of(["no/such"]) == (Path.cwd() / "no" / "such", None)
     with pytest.raises(ConfigError, match="expected"):
         places_of(["a", "b", "c"])
 
