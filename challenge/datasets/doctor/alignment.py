@@ -115,11 +115,15 @@ class EventSums:
 
 @dataclass(frozen=True)
 class Vote:
-    """How one frame correlates with its events: as they are, and in each other version."""
+    """How one frame correlates with its events: as they are, and in each other version.
+
+    sure: whether the images compared are certainly neighbours: else a low score tells nothing.
+    """
 
     frame: str
     by: str  # "sharp", "next" or "gradient"
     scores: tuple[float, ...]
+    sure: bool = True
 
 
 def tamed(sums: np.ndarray) -> np.ndarray:
@@ -149,10 +153,13 @@ def vote_by_sharp(frame: str, log_change: np.ndarray, sums: EventSums) -> Vote:
     return Vote(frame, "sharp", tuple(scores))
 
 
-def vote_by_next(frame: str, log_change: np.ndarray, first: EventSums, then: EventSums) -> Vote:
+def vote_by_next(
+    frame: str, log_change: np.ndarray, first: EventSums, then: EventSums, sure: bool = True
+) -> Vote:
     """Compare log B' - log B with the events from one exposure to the next."""
     between = tamed(first.rising + first.after + then.falling)
-    return Vote(frame, "next", tuple(correlation(log_change, each) for each in versions(between)))
+    scores = [correlation(log_change, each) for each in versions(between)]
+    return Vote(frame, "next", tuple(scores), sure)
 
 
 def vote_by_gradient(frame: str, log_blurry: np.ndarray, sums: EventSums) -> Vote:
@@ -204,6 +211,6 @@ def judge(votes: Sequence[Vote]) -> Verdict:
         says = [] if best == 0 else [(*TURNED, *SWAPPED)[best]]
         says += ["with the polarity flipped (or time reversed)"] * (score < 0)
         return Verdict(" and ".join(says), by, score, float(medians[0]))
-    if strong and abs(score) < NOTHING:
+    if strong and abs(score) < NOTHING and all(vote.sure for vote in strong):
         return Verdict("nothing in common", by, float(medians[0]), abs(score))
     return Verdict("cannot tell", by, float(medians[0]), abs(score))

@@ -60,9 +60,10 @@ def _unreadable(path: Path, name: str, depth: int, colour: str, error: DataError
     if depth == 16 or "channels, found" in str(error):
         found = f"{depth}-bit {colour}" + " with transparency" * (colour == "palette")
         return Finding("mode", name, expected, found, "save it as 8-bit RGB without alpha")
-    found = str(error).removeprefix(f"{path}: ").split(";")[0]
+    found = str(error).removeprefix(f"{path}: ").partition(";")[0].rpartition("found ")[2]
     if not depth and colour:
         found = colour
+    found = found.replace("the PNG is", "one that is")
     return Finding("damaged", name, expected, found, "copy or unpack it again")
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from challenge.datasets.doctor.alignment import Cells, EventSums
-from challenge.datasets.frames import read_npz
+from challenge.datasets.highrev import MOST_BYTES
+from challenge.datasets.npz import read_npz
 from challenge.errors import DataError
 from challenge.events import elapsed, polarity_problems
 from challenge.findings import Finding
@@ -117,15 +118,15 @@ def _look_at_slice(
     path: Path, name: str, size: tuple[int, int] | None
 ) -> tuple[Slice | None, list[Finding]]:
     try:
-        arrays = read_npz(path, *KEYS)
+        arrays = read_npz(path, *KEYS, most=MOST_BYTES)
     except DataError as error:
         found = str(error).removeprefix(f"{path}: ")
         if isinstance(error.__cause__, KeyError):
             fix = "rename its arrays, or convert it again"
             return None, [
-                Finding("keys", name, f"keys {', '.join(KEYS)}", found.split("; ")[-1], fix)
+                Finding("keys", name, f"keys {', '.join(KEYS)}", found.rpartition("; ")[2], fix)
             ]
-        found = found.split(";")[0].removeprefix("not a readable npz ")
+        found = found.removeprefix("not a readable npz ").rpartition("; ")[0].strip("()")
         return None, [Finding("damaged", name, "a readable npz", found, "copy or unpack it again")]
     findings = list(_shapes(name, arrays))
     flat = {key: values.reshape(-1) for key, values in arrays.items()}

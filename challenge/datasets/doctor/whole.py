@@ -52,11 +52,11 @@ class Tally:
             return
         if before.log_blurry is None or look.log_blurry is None or before.size != look.size:
             return
-        if before.files.split == look.files.split and sequence_of(
-            before.files.frame
-        ) == sequence_of(look.files.frame):
+        near = neighbours(before, look)
+        if near != "no":
             change = look.log_blurry - before.log_blurry
-            yield vote_by_next(look.files.frame, change, before.sums, look.sums)
+            sure = near == "yes"
+            yield vote_by_next(look.files.frame, change, before.sums, look.sums, sure)
 
     def findings(self) -> Iterator[Finding]:
         """Find all that the frames together tell."""
@@ -110,6 +110,8 @@ class Tally:
             numbers = Counter(len(look.files.slices) for look in looks)
             for look in looks:
                 usual, found = numbers.most_common(1)[0][0], len(look.files.slices)
+                if not look.files.slices[-1].stem.endswith(f"_{found - 1:02d}"):
+                    continue  # one in the middle is missing: said by its name
                 name = self.place.name(look.files.slices[0].with_name(f"{look.files.frame}_*.npz"))
                 if found != usual:
                     yield Finding(
@@ -317,3 +319,20 @@ class Tally:
                     *("events that follow the images", f"correlation {vote.scores[0]:.2f}"),
                     *("do blurry frame, sharp image and events belong together?", "warning"),
                 )
+
+
+def neighbours(before: Look, look: Look) -> str:
+    """Say whether one exposure follows the other at once, by their clock: "yes", "no", "perhaps".
+
+    "perhaps" where the clock begins anew with each exposure.
+    """
+    one, two = before.files, look.files
+    if (one.split, sequence_of(one.frame)) != (two.split, sequence_of(two.frame)):
+        return "no"
+    first, then = before.recording, look.recording
+    if first is None or then is None or first.span is None or then.span is None:
+        return "no"
+    if then.span[0] < first.span[1]:
+        return "perhaps"
+    pause = float(then.span[0]) - float(first.span[1])
+    return "yes" if pause <= first.duration / 2 else "no"
