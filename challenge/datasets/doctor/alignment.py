@@ -75,11 +75,15 @@ class Cells:
         )
 
     def log_light(self, rgb: np.ndarray) -> np.ndarray:
-        """Average the light of (H, W, 3) uint8 sRGB over cells: (rows, columns) float32 log."""
-        light = luminance(srgb_to_linear(rgb))
+        """Average the light of (H, W, 3) uint8 sRGB over cells: (rows, columns) float32 log.
+
+        Of large cells every second pixel will do.
+        """
         rows, columns = self.shape
-        whole = light[: rows * self.side, : columns * self.side]
-        small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+        step = 1 if self.side < 4 else 2
+        chosen = rgb[: rows * self.side : step, : columns * self.side : step]
+        light = luminance(srgb_to_linear(chosen))
+        small = cv2.resize(light, (columns, rows), interpolation=cv2.INTER_AREA)
         return np.asarray(np.log(small + BLACK), np.float32)
 
 
