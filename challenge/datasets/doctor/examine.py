@@ -73,8 +73,8 @@ def examine(
     return Diagnosis(
         found.place,
         tuple(sorted(found.findings, key=lambda finding: LEVELS.index(finding.level))),
-        {split: len(tally.of_split(split)) for split in splits},
-        {split: tally.events_of(split) for split in splits},
+        {split: len(tally.seen.of_split(split)) for split in splits},
+        {split: tally.seen.events_of(split) for split in splits},
         tally.verdicts(),
     )
 
