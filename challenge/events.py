@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from challenge.errors import DataError
+
+
+BLOCK = 1 << 15
+"""Events that are looked at together: what is made of them in between stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Events:
         """(N,) float64: +1 where it became brighter, -1 where it became darker."""
         return np.where(np.asarray(self.p) > 0, 1.0, -1.0)
 
-    def select(self, chosen: np.ndarray) -> Events:
-        """Keep the events that an index array or a boolean mask of (N,) names, in its order."""
+    def select(self, chosen: np.ndarray | slice) -> Events:
+        """Keep the events that an index array, a boolean mask of (N,) or a slice names."""
         return Events(**{name: getattr(self, name)[chosen] for name in "xytp"})
 
     @classmethod
@@ -67,12 +71,19 @@ class Events:
         )
 
 
-def elapsed(t: np.ndarray, first: Any) -> np.ndarray:
-    """Count time from `first`, whatever the clock's type and however far it runs.
+def widened(t: np.ndarray) -> np.ndarray:
+    """Copy (N,) stamps of any real type into one in which differences are exact.
 
     Unsigned clocks hold no negative difference, signed ones none over half their span, float32 none
-    of unix microseconds: so integers are subtracted modulo 2**64, where every difference of two
-    stamps in order is exact, and floats in at least 64 bits.
+    of unix microseconds: so integers become uint64, in which every difference of two stamps in
+    order is exact (modulo 2**64), and floats have at least 64 bits.
+    """
+    floats = t.dtype.kind == "f"
+    return t.astype(np.promote_types(t.dtype, np.float64) if floats else np.uint64)
+
+
+def elapsed(t: np.ndarray, first: Any) -> np.ndarray:
+    """Count time from `first`, whatever the clock's type and however far it runs (`widened`).
 
     Args:
         t: (N,) of any real type, none before `first`. Not modified.
@@ -84,11 +95,9 @@ def elapsed(t: np.ndarray, first: Any) -> np.ndarray:
     >>> elapsed(np.array([-30_000, 30_000], np.int16), np.int16(-30_000)).tolist()
     [0.0, 60000.0]
     """
-    first = np.asarray(first, t.dtype)
-    floats = t.dtype.kind == "f"
-    wide: np.dtype = np.promote_types(t.dtype, np.float64) if floats else np.dtype(np.uint64)
-    differences: np.ndarray = t.astype(wide) - first.astype(wide)
-    return differences.astype(np.float64)
+    wide = widened(t)
+    wide -= widened(np.asarray(first, t.dtype))
+    return wide.astype(np.float64, copy=False)
 
 
 def polarity_problems(p: np.ndarray) -> list[str]:
@@ -126,18 +135,64 @@ def crop(events: Events, top: int, left: int, height: int, width: int) -> Events
     return Events(x=inside.x - left, y=inside.y - top, t=inside.t, p=inside.p)
 
 
-def check_on_sensor(events: Events, height: int, width: int) -> None:
+def check_on_sensor(events: Events, height: int, width: int, ordered: bool = True) -> None:
     """Refuse what no sensor of (height, width) pixels can have seen.
 
     Args:
         events: x and y in pixels, t on any clock. Not modified.
         height, width: sensor size in pixels.
+        ordered: whether time has to run forwards.
 
     Raises:
         DataError: an event lies off the sensor, time runs backwards, or a polarity is none.
     """
-    if not len(events):
-        return
+    for _ in checked_blocks(events, height, width, ordered):
+        pass
+
+
+def checked_blocks(
+    events: Events, height: int, width: int, ordered: bool = True
+) -> Iterator[Events]:
+    """Hand out the events in blocks of BLOCK, each looked at as `check_on_sensor` does.
+
+    Yields:
+        At least one event each, in their order; views.
+
+    Raises:
+        DataError: see `check_on_sensor`; it names what is wrong anywhere in the events.
+    """
+    for start in range(0, len(events), BLOCK):
+        block = events.select(slice(start, start + BLOCK))
+        stamps = events.t[max(start - 1, 0) : start + BLOCK]  # with the last one before them
+        if not _fits(block, height, width) or (ordered and np.any(stamps[1:] < stamps[:-1])):
+            raise DataError(
+                f"events do not fit a sensor of {width}x{height} (width x height)",
+                _problems(events, height, width, ordered),
+            )
+        yield block
+
+
+def _fits(events: Events, height: int, width: int) -> bool:
+    """Whether each event by itself may be one of that sensor. NaN fits nothing."""
+    t, p = events.t, events.p
+    return bool(
+        _lies_below(events.x, width)
+        and _lies_below(events.y, height)
+        and (t.dtype.kind != "f" or np.isfinite(t).all())
+        and (p.dtype.kind == "b" or (p.min() >= -1 and p.max() <= 1))
+        and (p.dtype.kind != "f" or not polarity_problems(p))
+    )
+
+
+def _lies_below(values: np.ndarray, size: int) -> bool:
+    """Whether all lie in 0 … size - 1."""
+    if values.dtype.kind == "i":  # one pass instead of two: read as unsigned, the negative are large
+        values = values.view(values.dtype.str.replace("i", "u"))
+    return bool(values.max() < size) and (values.dtype.kind != "f" or bool(values.min() >= 0))
+
+
+def _problems(events: Events, height: int, width: int, ordered: bool) -> list[str]:
+    """Say all that is wrong with events of that sensor."""
     problems = []
     for name, size in (("x", width), ("y", height)):
         values = getattr(events, name)
@@ -148,10 +203,6 @@ def check_on_sensor(events: Events, height: int, width: int) -> None:
         problems.append("x and y seem to be swapped")
     if not np.isfinite(events.t).all():
         problems.append("t: expected finite numbers, found NaN or infinity")
-    if np.any(events.t[1:] < events.t[:-1]):
+    if ordered and np.any(events.t[1:] < events.t[:-1]):
         problems.append("time runs backwards: sort the events by t")
-    problems += polarity_problems(events.p)
-    if problems:
-        raise DataError(
-            f"events do not fit a sensor of {width}x{height} (width x height)", problems
-        )
+    return problems + polarity_problems(events.p)

@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor, elapsed
+from challenge.events import Events
+from challenge.representations.spread import blocks_within, span_of, spread
 
 
 def voxel_grid(
-    events: Events, bins: int, height: int, width: int, span: tuple[Any, Any] | None = None
+    events: Events,
+    bins: int,
+    height: int,
+    width: int,
+    span: tuple[Any, Any] | None = None,
+    ordered: bool = True,
 ) -> np.ndarray:
     """Spread each event over the two time bins nearest to it.
 
@@ -28,6 +34,8 @@ def voxel_grid(
         height, width: sensor size in pixels.
         span: (t_first, t_last) on the events' clock; by default those of the events. With the span
             of a whole frame, the grid of its cropped events is the crop of its grid, bit for bit.
+        ordered: whether t ascends, which is checked. False for events kept tile by tile, say: then
+            give the span; the grid is the same, bit for bit, if each pixel's events are in order.
 
     Returns:
         (bins, height, width) float32, signed events per bin and pixel; zeros if there are no
@@ -46,38 +54,8 @@ def voxel_grid(
     """
     if bins < 1:
         raise DataError(f"voxel grid: expected at least 1 bin, found {bins}")
-    check_on_sensor(events, height, width)
-    if not len(events):
-        return np.zeros((bins, height, width), np.float32)
-    first, last = np.asarray(span or (events.t[0], events.t[-1]), events.t.dtype)
-    if events.t[0] < first or events.t[-1] > last:
-        raise DataError(
-            f"voxel grid: expected events from t = {first} to {last}, "
-            f"found {events.t[0]} to {events.t[-1]}"
-        )
-    span_us = float(elapsed(last[None], first)[0]) or 1.0
-    position = (bins - 1) * elapsed(events.t, first) / span_us
-    pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
-    return _spread(pixel, position, events.sign, bins, height * width).reshape(bins, height, width)
-
-
-def _spread(
-    pixel: np.ndarray, position: np.ndarray, sign: np.ndarray, bins: int, cells: int
-) -> np.ndarray:
-    """Add each sign to the two bins beside its position, in (bins, cells) float32.
-
-    pixel: (N,) below `cells`. position: (N,) float64 ascending, from 0 to bins - 1.
-    """
-    if bins == 1:
-        return np.bincount(pixel, sign, cells).astype(np.float32)[None]
-    grid = np.zeros((bins, cells), np.float32)
-    left = np.minimum(position.astype(np.int64), bins - 2)
-    to_right = sign * (position - left)
-    # positions ascend, so the events of one left bin are neighbours: one pixel histogram per bin
-    edges = np.searchsorted(left, np.arange(bins))
-    for index in range(bins - 1):
-        part = slice(edges[index], edges[index + 1])
-        right_share = np.bincount(pixel[part], to_right[part], cells)
-        grid[index] += np.bincount(pixel[part], sign[part], cells) - right_share
-        grid[index + 1] += right_share
+    grid = np.zeros((bins, height, width), np.float32)
+    if len(events):
+        first, last, span_us = span_of(events, span)
+        spread(grid, blocks_within(events, height, width, first, last, ordered), first, 0.0, span_us)
     return grid

@@ -1,0 +1,86 @@
+"""Events added to the cells of a grid, each shared between two bins: one definition, two ways."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from challenge.errors import DataError
+from challenge.events import Events, checked_blocks, check_on_sensor, elapsed
+
+MOST_CELLS = 2**31
+"""A record of the compiled way has 31 bits for its cell: larger grids take NumPy's."""
+
+
+def spread(
+    grid: np.ndarray, blocks: Iterable[Events], first: Any, start_us: float, span_us: float
+) -> None:
+    """Add the sign of each event to the two time bins nearest to it.
+
+    With s = (bins - 1) * (t - first - start_us) / span_us and b = min(floor(s), bins - 2), the
+    share s - b goes to bin b + 1, the rest to bin b. Sums are float32, and in each cell they follow
+    the order of the events: with numba and without it, of a frame and of a crop, bit for bit.
+
+    Args:
+        grid: (bins, height, width) float32, contiguous. Added to.
+        blocks: events on the grid, with 0 <= s <= bins - 1. Those of one pixel in order of time.
+        first: on the events' clock.
+        start_us, span_us: of the grid, since `first`.
+    """
+    ways = compiled() if grid.size < MOST_CELLS else None
+    if ways is not None:
+        ways(grid, blocks, first, start_us, span_us)
+        return
+    bins, height, width = grid.shape
+    flat, right_by, top = grid.reshape(-1), height * width if bins > 1 else 0, max(bins - 2, 0)
+    for block in blocks:
+        position = (bins - 1) * (elapsed(block.t, first) - start_us) / span_us
+        left = np.minimum(position.astype(np.int64), top)
+        share = (position - left).astype(np.float32)
+        cell = (left * height + block.y.astype(np.int64)) * width + block.x.astype(np.int64)
+        bright = block.p > 0
+        # a bin's events come after those of the bin before, of which it holds the right shares
+        np.add.at(flat[right_by:], cell, np.where(bright, share, -share))
+        np.add.at(flat, cell, np.where(bright, 1 - share, share - 1))
+
+
+@functools.cache
+def compiled() -> Callable[..., None] | None:
+    """Return the compiled `spread`; None where numba is not installed."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    from challenge.representations import compiled
+
+    return compiled.spread
+
+
+def span_of(events: Events, span: tuple[Any, Any] | None) -> tuple[Any, Any, float]:
+    """Return a span's ends on the events' clock, by default those of the events, and its length in
+    microseconds; 1 if it has none.
+    """
+    first, last = np.asarray(span or (events.t[0], events.t[-1]), events.t.dtype)
+    with np.errstate(invalid="ignore"):  # what is no number is refused with its block
+        return first, last, float(elapsed(last[None], first)[0]) or 1.0
+
+
+def blocks_within(
+    events: Events, height: int, width: int, first: Any, last: Any, ordered: bool
+) -> Iterator[Events]:
+    """Hand out the events in blocks, as `checked_blocks` does, if they lie from first to last.
+
+    Raises:
+        DataError: an event lies outside, or see `check_on_sensor`.
+    """
+    for block in checked_blocks(events, height, width, ordered):
+        ends = (block.t[0], block.t[-1]) if ordered else (block.t.min(), block.t.max())
+        if ends[0] < first or ends[1] > last:
+            check_on_sensor(events, height, width, ordered)  # if time runs backwards, say that
+            raise DataError(
+                f"expected events from t = {first} to {last}, "
+                f"found {events.t.min()} to {events.t.max()}"
+            )
+        yield block
