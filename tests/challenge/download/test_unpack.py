@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from challenge.datasets.packed import find_root
-from challenge.download.space import need_space
 from challenge.download.unpack import is_whole_zip, looks_like_zip, unpack
+from challenge.environment.space import need_space
 from challenge.errors import DataError, DiskError
 
 FILES = {"train/a.h5": b"a" * 5000, "train/deep/b.h5": b"b", "test/c.h5": b"c"}
