@@ -1,4 +1,4 @@
-"""Events in a text: a row for each, `t x y p` as the Event Camera Dataset has it, or under names."""
+"""Events in a text: a row for each, `t x y p` as the Event Camera Dataset has it, or named."""
 
 from __future__ import annotations
 
