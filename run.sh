@@ -9,12 +9,15 @@ verbs() { # in the order of the journey
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
 data         make the embedded data set, data/mini
 download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
+convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxel|monash SOURCE OUT
+prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
+import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
-show         one frame as every run restored it, side by side: [FRAME]
+show         frames as every run restored them, side by side: [FRAME]; or of data alone: PATH [FRAME]; --video
 submit       check a run, and pack it into a zip for the server
 check        every fault of a run or a zip, and how to mend it: FOLDER_OR_ZIP
 ledger       what was packed to be sent; RUN_OR_ZIP --psnr X --ssim Y notes the server's figures
@@ -97,7 +100,7 @@ need_python() {
 }
 
 setup() {
-  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev; then
+  if [ $# -eq 0 ] && [ -z "${KIT_TORCH:-}" ] && find_python dev events; then
     echo "nothing to do: $python holds all that the kit needs"
   else
     find_base
@@ -169,6 +172,9 @@ case "$verb" in
   setup) setup "$@" ;;
   data) module challenge.commands.data "$@" ;;
   download) module challenge.commands.download "$@" ;;
+  convert) module challenge.commands.convert "$@" ;;
+  prepare) module baselines.efnet.prepare "$@" ;;
+  import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;
@@ -180,7 +186,7 @@ case "$verb" in
     exec "${run_module[@]}" leaderboard "$@"
     ;;
   weights) module challenge.commands.weights "$@" ;;
-  show) module leaderboard.picture "$@" ;;
+  show) module leaderboard.show "$@" ;;
   submit) module challenge.commands.submit "$@" ;;
   check) module challenge.commands.check "$@" ;;
   ledger) module challenge.commands.ledger "$@" ;;

@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from baselines import RUNS
 from baselines.restorer import Restorer, load_restorer
-from challenge import REPOSITORY, cli
-from challenge.datasets import BINS, Dataset, DataSource, stored_grid_doubt
+from challenge import REPOSITORY, SPLITS, cli
+from challenge.datasets import BINS, Dataset, DataSource, provide_frames, stored_grid_doubt
 from challenge.datasets.layout import inputs_sha256
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import replace_folder, sha256
@@ -48,7 +48,7 @@ def command(
         Path | None, typer.Option(help="weights to use; default: RUN's best.pth")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="folder with {val,test}/; default: RUN's")
+        Path | None, typer.Option(help="folder with {val,test}/ in any format; default: RUN's")
     ] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="default: val and test, those there are")
@@ -73,10 +73,13 @@ def command(
     default_name = training.name if training else (weights.stem if weights else baseline)
     name, baseline = name or default_name or "run", baseline or "efnet"
     plan = Plan(source, played_by, name, baseline, weights, device, config=config)
+    parts = split or splits_of(source)
+    for part in parts:
+        provide_frames(source.root, part)
     plan = dataclasses.replace(plan, place=place_for(plan, submissions))
     if doubt := stored_grid_doubt(source):
         cli.warn_once(doubt)
-    for part in split or splits_of(source):
+    for part in parts:
         predict(plan, part, submissions)
     print("next: bash run.sh score, python challenge/make_submission.py")
 
@@ -137,7 +140,7 @@ def find_data(
     """
     if data is not None:
         bins = config.get("data", {}).get("bins", BINS)
-        return DataSource(data, bins=bins), rules or "own"
+        return DataSource.of_folder(data, bins), rules or "own"
     if config:
         return DataSource.of_config(config["data"]), rules or config["data"]["rules"]
     embedded.ensure(embedded.DEFAULT_ROOT)
@@ -145,12 +148,12 @@ def find_data(
 
 
 def splits_of(source: DataSource) -> list[str]:
-    """List which of val and test there are.
+    """List which of val, test and addition there are.
 
     Raises:
-        DataError: neither.
+        DataError: none.
     """
-    splits = [split for split in ("val", "test") if (source.root / split).is_dir()]
+    splits = [split for split in SPLITS[1:] if (source.root / split).is_dir()]
     if not splits:
         raise DataError(
             f"{source.root}: no val/ and no test/ in it; expected {{val,test}}/{{blur,event}}/"
@@ -206,6 +209,7 @@ def predict(plan: Plan, split: str, submissions: Path) -> Path:
         ChallengeError: the data, the checkpoint or the device cannot be used, or the folder is
             somebody else's.
     """
+    provide_frames(plan.source.root, split)
     plan = dataclasses.replace(plan, place=plan.place or place_for(plan, submissions))
     folder = submissions / str(plan.place) / split / plan.name
     if folder.exists() and any(folder.iterdir()) and load_record(folder).baseline is None:
@@ -215,7 +219,7 @@ def predict(plan: Plan, split: str, submissions: Path) -> Path:
         print(f"{split}: no voxel grids are stored; they are made of its raw events")
     dataset = source.open(split)
     restorer = load_restorer(plan.baseline, dataset, plan.checkpoint, plan.device)
-    if source.format == "highrev_raw":  # grids of raw events have the bins that the network takes
+    if dataset.stored_kind is None:  # grids of raw events have the bins that the network takes
         source = dataclasses.replace(source, bins=getattr(restorer, "bins", source.bins))
     plan = dataclasses.replace(plan, source=source)
     with replace_folder(folder) as unfinished:

@@ -55,7 +55,8 @@ def read_png(path: Path) -> np.ndarray:
         raise DataError(
             f"{path}: expected 3 channels, found {image.shape[2]}; save it as RGB without alpha"
         )
-    return np.ascontiguousarray(image[:, :, ::-1])
+    rgb: np.ndarray = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return rgb
 
 
 def decode(content: bytes) -> tuple[np.ndarray | None, list[str]]:

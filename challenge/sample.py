@@ -24,6 +24,17 @@ class Window(NamedTuple):
         """All of a frame."""
         return cls(0, 0, height, width)
 
+    def overlap(self, other: Window) -> Window:
+        """What it shares with another that it overlaps."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.top + self.height, other.top + other.height)
+        right = min(self.left + self.width, other.left + other.width)
+        return Window(top, left, bottom - top, right - left)
+
+    def seen_from(self, other: Window) -> Window:
+        """The same pixels, counted from the corner of another."""
+        return self._replace(top=self.top - other.top, left=self.left - other.left)
+
     @property
     def rows(self) -> slice:
         """Its rows in the frame."""
@@ -48,6 +59,7 @@ class Sample:
     blurry: np.ndarray  # (H, W, 3) uint8 RGB
     events: Events | None  # those of the exposure; None where only a grid is on disk
     stored_grid: np.ndarray | None = None  # (bins, H, W) float32, as the data set hands it out
+    stored_kind: str = "voxel"  # of which representation it is: "voxel", "scer"
     stored_mask: np.ndarray | None = None  # (1, H, W) uint8, 1 where the data set says events were
     sharp: np.ndarray | None = None  # (H, W, 3) uint8 RGB; None where it is withheld
     span: tuple[Any, Any] | None = None  # (t_first, t_last) of the frame's events; None: `events`'

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from challenge.errors import ConfigError
 
 LINE = 20
 """Pixels of a line of text."""
@@ -15,6 +18,7 @@ GAP = 6
 NARROWEST, WIDEST = 240, 400
 """Pixels of a panel: labels fit on the narrowest, six of the widest on a screen."""
 FONT, FONT_SCALE, SMALLEST_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.5, 0.4
+CROP = re.compile(r"(\d+),(\d+)(?:,(\d+)x(\d+))?")
 LEAST_FULL = 16
 """Grey levels: errors this small are never drawn as the strongest."""
 
@@ -93,13 +97,8 @@ def fit(image: np.ndarray) -> np.ndarray:
     """Bring an (H, W, 3) image to the width of a panel: means of pixels where it is wider, whole
     pixels repeated where it is narrower.
     """
-    height, width = image.shape[:2]
-    if width > WIDEST:
-        size = WIDEST, max(1, round(height * WIDEST / width))
-        smaller: np.ndarray = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        return smaller
-    times = max(1, math.ceil(NARROWEST / width))
-    return np.repeat(np.repeat(image, times, axis=0), times, axis=1)
+    width = image.shape[1]
+    return narrow(image, WIDEST if width > WIDEST else width * math.ceil(NARROWEST / width))
 
 
 def difference(image: np.ndarray, sharp: np.ndarray) -> np.ndarray:
@@ -154,13 +153,79 @@ def most_disputed(
     against = images[0] if sharp is None else sharp
     errors = [(cv2.absdiff(image, against).astype(np.float32) ** 2).sum(axis=2) for image in images]
     spread = np.max(errors, axis=0) - np.min(errors, axis=0)
-    total = cv2.integral(spread, sdepth=cv2.CV_64F)
+    return busiest(spread, width, height)
+
+
+def busiest(weight: np.ndarray, width: int, height: int) -> Crop:
+    """Find the rectangle with the largest sum; the middle, where there is nothing.
+
+    Args:
+        weight: (H, W), not negative. Not modified.
+        width, height: of the rectangle, no larger than `weight`.
+    """
+    total = cv2.integral(weight, sdepth=cv2.CV_64F)
     sums = total[height:, width:] - total[:-height, width:]
     sums -= total[height:, :-width] - total[:-height, :-width]
     if sums.max() <= 0:
-        return Crop((spread.shape[1] - width) // 2, (spread.shape[0] - height) // 2, width, height)
+        return Crop((weight.shape[1] - width) // 2, (weight.shape[0] - height) // 2, width, height)
     top, left = np.unravel_index(int(sums.argmax()), sums.shape)
     return Crop(int(left), int(top), width, height)
+
+
+def named_crop(asked: str, frame: tuple[int, int], size: tuple[int, int]) -> Crop | None:
+    """Read a rectangle that somebody typed; None for "auto".
+
+    Args:
+        asked: "auto", "X,Y" or "X,Y,WIDTHxHEIGHT".
+        frame: (width, height) that it must lie in.
+        size: (width, height) where none is given.
+
+    Raises:
+        ConfigError: something else, or a rectangle that is not inside the frame.
+    """
+    if asked == "auto":
+        return None
+    match = CROP.fullmatch(asked)
+    if match is None:
+        raise ConfigError(f"--crop {asked}: expected auto, none, X,Y or X,Y,WIDTHxHEIGHT")
+    left, top, *given = (int(each) for each in match.groups() if each)
+    crop = Crop(left, top, *(given or size))
+    inside = left + crop.width <= frame[0] and top + crop.height <= frame[1]
+    if not inside or crop.width < 1 or crop.height < 1:
+        raise ConfigError(f"--crop {crop}: expected a part of the frame, {frame[0]}x{frame[1]}")
+    return crop
+
+
+def stack(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Lay (H, W, 3) drawings one under the other, from the left, on white."""
+    width = max(part.shape[1] for part in parts)
+    sheet = np.full((sum(part.shape[0] for part in parts), width, 3), 255, np.uint8)
+    top = 0
+    for part in parts:
+        left = GAP if part.shape[1] == width - 2 * GAP else 0
+        sheet[top : top + part.shape[0], left : left + part.shape[1]] = part
+        top += part.shape[0]
+    return sheet
+
+
+def headed(text: str, sheet: np.ndarray) -> np.ndarray:
+    """Put a line of text over an (H, W, 3) drawing."""
+    line = np.full((LINE, sheet.shape[1], 3), 255, np.uint8)
+    write_text(line, text, GAP, 16, sheet.shape[1] - 2 * GAP)
+    return stack([line, sheet])
+
+
+def narrow(image: np.ndarray, width: int) -> np.ndarray:
+    """Bring an (H, W, …) image to at most a width: means of pixels where it is wider, as many whole
+    pixels repeated as fit where it is narrower.
+    """
+    height, found = image.shape[:2]
+    if found > width:
+        size = width, max(1, round(height * width / found))
+        smaller: np.ndarray = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return smaller
+    times = width // found
+    return np.repeat(np.repeat(image, times, axis=0), times, axis=1)
 
 
 def frame_around(image: np.ndarray, crop: Crop) -> np.ndarray:

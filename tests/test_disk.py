@@ -16,7 +16,7 @@ from challenge.errors import FIXES
 from challenge.files import replace_folder, write_text
 from challenge.runs import RunRecord, save_record
 from leaderboard import __main__ as leaderboard
-from leaderboard import picture
+from leaderboard import show
 
 RULES = """
 name: tiny
@@ -50,7 +50,7 @@ def verbs(run: Path) -> dict[str, Callable[[], int]]:
         "submit": lambda: submit.main([str(run)], submissions),
         "score": lambda: score.main([str(run), "--workers", "1"], submissions),
         "leaderboard": lambda: leaderboard.main([str(submissions)]),
-        "show": lambda: picture.main(["--folder", str(run)], submissions),
+        "show": lambda: show.main(["--folder", str(run)], submissions),
         "ledger": lambda: ledger.main(["mine", "--psnr", "20"], submissions),
         "predict": lambda: predict.main([*edi, "two"], submissions),
         "bundle": lambda: bundle.main([str(root / "tiny.yml"), "--data", data, "--out", out]),

@@ -56,14 +56,16 @@ def test_conda_takes_everything_but_python_from_pyproject() -> None:
     assert CONDA["name"] == bootstrap.setting("name")
     *conda, by_pip = CONDA["dependencies"]
     assert conda == ["python" + bootstrap.setting("requires-python"), "pip"]
-    assert by_pip == {"pip": ["-e .[dev]"]}
+    assert by_pip == {"pip": ["-e .[dev,events]"]}
 
 
 def test_bootstrap_reads_pyproject_as_a_toml_reader_does() -> None:
     tomllib = pytest.importorskip("tomllib")
     table = tomllib.loads(PYPROJECT)
-    expected = table["project"]["dependencies"] + table["project"]["optional-dependencies"]["dev"]
-    assert [f"{name}>={lowest}" for name, lowest in bootstrap.requirements("dev")] == expected
+    extras = table["project"]["optional-dependencies"]
+    expected = table["project"]["dependencies"] + extras["dev"] + extras["events"]
+    found = bootstrap.requirements("dev", "events")
+    assert [f"{name}>={lowest}" for name, lowest in found] == expected
     assert table["tool"]["kit"] == {key: bootstrap.setting(key) for key in table["tool"]["kit"]}
     assert bootstrap.setting("requires-python") == table["project"]["requires-python"]
 

@@ -69,6 +69,7 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
     [
         ("data", [LAUNCHER, "challenge.commands.data"]),
         ("download", [LAUNCHER, "challenge.commands.download"]),
+        ("prepare", [LAUNCHER, "baselines.efnet.prepare"]),
         ("train", [LAUNCHER, "baselines.efnet.train"]),
         ("predict", [LAUNCHER, "baselines.predict"]),
         ("score", [LAUNCHER, "baselines.references"]),
@@ -115,8 +116,19 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
     kit: Path, arguments: tuple[str, ...]
 ) -> None:
     done = call(kit, *arguments, active=False)
-    order = ["setup", "data", "download", "train", "predict", "score", "weights", "leaderboard"]
-    order += ["show", "submit", "check", "ledger", "rehearse", "bundle", "test", "lint", "doctor"]
+    order = ["setup", "data", "download", "prepare", "train", "predict", "score", "weights"]
+    order += [
+        "leaderboard",
+        "show",
+        "submit",
+        "check",
+        "ledger",
+        "rehearse",
+        "bundle",
+        "test",
+        "lint",
+        "doctor",
+    ]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

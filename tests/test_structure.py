@@ -13,10 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("challenge", "baselines", "leaderboard")
 LADDER = (  # of `challenge`, ground first: a unit imports from its own rung or from one below
     ("environment", "errors", "files", "zips"),
-    ("cli", "config", "findings"),
+    ("cli", "config", "findings", "parts"),
     ("events", "images", "light", "metrics", "runs"),
     ("representations", "rules", "sample"),
     ("datasets", "download", "simulation"),
+    ("importers",),
     ("submission",),
     ("scoring", "server"),
     ("hosting",),

@@ -21,6 +21,7 @@ import numpy as np
 from challenge.errors import DataError
 from challenge.events import check_on_sensor, elapsed
 from challenge.light import linear_to_srgb, luminance, srgb_to_linear
+from challenge.representations import events_per_bin
 from challenge.sample import Sample
 
 THRESHOLDS = tuple(np.round(np.arange(0.04, 0.81, 0.02), 2))
@@ -69,7 +70,8 @@ def stairs_of(sample: Sample) -> Stairs:
     """Build the stairs of a sample, from its raw events where it has them, else from its grid.
 
     The exposure runs from the first event to the last. A grid is coarser: all that a bin holds
-    happens at its centre, which for a single bin is the middle of the exposure.
+    happens at its centre, which for a single bin is the middle of the exposure. Of a SCER grid the
+    bins are taken apart first.
 
     Raises:
         DataError: an event lies off the sensor, time runs backwards, or there is neither an event
@@ -80,11 +82,13 @@ def stairs_of(sample: Sample) -> Stairs:
     if events is None:
         if grid is None:
             raise DataError(f"{sample.frame}: expected events or a stored grid, found neither")
-        cells = grid.reshape(len(grid), -1)
-        place, pixel = np.nonzero(cells)
-        jump = cells[place, pixel].astype(np.float64)
         bins = len(grid)
         centres = np.arange(bins) / (bins - 1) if bins > 1 else np.array([0.5])
+        if sample.stored_kind == "scer":
+            grid, centres = events_per_bin(grid), (np.arange(bins) + 0.5) / bins
+        cells = grid.reshape(bins, -1)
+        place, pixel = np.nonzero(cells)
+        jump = cells[place, pixel].astype(np.float64)
         return _stairs(pixel, centres[place], jump, height, width)
     check_on_sensor(events, height, width)
     since = elapsed(events.t, events.t[0]) if len(events) else np.zeros(0)

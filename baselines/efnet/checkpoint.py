@@ -16,6 +16,7 @@ from baselines.efnet.model import EFNet
 from challenge.errors import DataError
 from challenge.files import write_whole
 from challenge.findings import shorten
+from challenge.representations import Representation
 
 Checkpoint = dict[str, Any]
 """`params`: the state_dict that predicts; `config`, `iteration`, `best_psnr` and, to resume,
@@ -25,10 +26,8 @@ Published checkpoints have `params` alone.
 
 GATE = ".emgc_"
 """In the names of the weights that the event mask decides about."""
-OTHER_INPUTS = (
-    "weights of GoPro and REBlur (EFNet-GoPro.pth, EFNet-REBlur.pth) expect SCER grids divided by "
-    "their largest magnitude, BGR images and an event mask"
-)
+HIGHREV_WAY = "voxel grids of mean 0 and spread 1, RGB, no event mask"
+PAPER_WAY = "SCER grids divided by their largest magnitude, BGR"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -70,30 +69,41 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def origin_doubt(checkpoint: Checkpoint, path: Path) -> str | None:
-    """Say in a sentence what speaks against restoring HighREV's way with weights; None if nothing.
+def published_reading(
+    params: dict[str, Tensor], bins: int, path: Path, stored_kind: str | None
+) -> tuple[Reading, str]:
+    """Choose how weights without a configuration read a sample, and say why in a sentence.
 
-    Our own checkpoints carry the configuration they were trained with. Published ones carry
-    nothing, and those of GoPro, REBlur and HighREV have the same names and shapes: only whether the
-    event mask's gate was ever trained can be told from the weights, and GoPro's and REBlur's
-    trainings use it while HighREV's does not.
+    The weights published for GoPro, REBlur and HighREV have the same names and shapes. Two things
+    tell them apart: whether the event mask's gate was ever trained, as in the trainings on GoPro
+    and REBlur (SCER, mask, BGR) and not in that on HighREV (voxel grids, no mask, RGB); and, where
+    the data have grids stored, of which kind these are.
+
+    Args:
+        params: the weights.
+        bins: that their network takes.
+        path: of the file, for the sentence.
+        stored_kind: of the data set's stored grids; None where it has raw events.
     """
-    if "config" in checkpoint:
-        return None
+    gate = bool(gate_was_trained(params))
     lead = f"{path.name} holds no record of a training of this kit"
-    named = [word for word in ("GoPro", "REBlur") if word.lower() in path.name.lower()]
-    if gate_was_trained(checkpoint["params"]):
-        sign = "its event-mask gate has been trained, as those of GoPro and REBlur are"
-    elif named:
-        sign = f"its name says {named[0]}"
-    else:
-        return (
-            f"{lead}: taken for weights of the published HighREV training (voxel grids, RGB, no "
-            f"event mask), which weights themselves do not tell; {OTHER_INPUTS}"
+    if stored_kind == "scer" or (gate and stored_kind is None):
+        sign = "its event-mask gate has been trained" if gate else "the data have SCER grids stored"
+        mask = "with the event mask" if gate else "without an event mask, whose gate is untrained"
+        reading = Reading(Representation("scer", bins), "magnitude", gate, "bgr")
+        return reading, (
+            f"{lead}, and {sign}: it is run as the weights published for GoPro and REBlur are, on "
+            f"{PAPER_WAY}, {mask}"
         )
-    return (
-        f"{lead}, and {sign}: {OTHER_INPUTS}; it is given voxel grids, RGB and no mask, as weights "
-        "of HighREV are: expect poor images. Use weights trained on HighREV, or `bash run.sh train`"
+    reading = Reading(Representation("voxel", bins))
+    told = "which weights themselves do not tell"
+    if gate:
+        told = "since the data have such grids stored; yet its event-mask gate has been trained, "
+        told += f"as in those of GoPro and REBlur, which expect {PAPER_WAY}: expect poor images"
+    elif named := [word for word in ("GoPro", "REBlur") if word.lower() in path.name.lower()]:
+        told = f"since its event-mask gate was never trained; yet its name says {named[0]}"
+    return reading, (
+        f"{lead}: run as weights of the published HighREV training ({HIGHREV_WAY}), {told}"
     )
 
 

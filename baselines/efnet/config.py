@@ -10,8 +10,9 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
+from challenge import SPLITS
 from challenge.config import load_config
-from challenge.datasets import BINS, FORMATS
+from challenge.datasets import BINS, FORMATS, STORED
 from challenge.errors import ConfigError
 from challenge.representations import KINDS, WINDOWS
 
@@ -25,8 +26,10 @@ class DataConfig:
     """What is trained on, and how its events reach the network."""
 
     root: str = MISSING  # folder with {train,val,test}/; relative ones are the kit's
-    format: str = "highrev_raw"  # or highrev_voxel
+    format: str = "highrev_raw"  # or highrev_voxel, scer_hdf5 (GoPro, REBlur), monash_hdf5
     voxel_root: str | None = None  # highrev_voxel: folder with {train,val}/voxel/
+    validation: str = "val"  # the split that is validated on; GoPro and REBlur have but test
+    store: str | None = None  # folder of the training store; None: ROOT_store, if there; none: none
     rules: str = "highrev"  # configs/challenge/<rules>.yml, or a path
     representation: str = "voxel"  # of raw events: voxel, scer or nested
     bins: int = BINS  # time bins of the grid; of nested, those of each window
@@ -99,6 +102,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     if config.data.format not in FORMATS:
         problems.append(f"data.format={config.data.format}: expected {' or '.join(FORMATS)}")
     choices = {
+        "data.validation": SPLITS[1:],
         "data.representation": KINDS,
         "data.normalise": NORMALISE,
         "data.channel_order": CHANNEL_ORDERS,
@@ -141,6 +145,11 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 def representation_problems(data: DataConfig) -> list[str]:
     """Say what no representation can be made of."""
     problems = []
+    if data.representation != (stored := STORED.get(data.format, data.representation)):
+        problems.append(
+            f"data.representation={data.representation}: data.format={data.format} has {stored} "
+            f"grids stored; set data.representation={stored}"
+        )
     if data.representation == "scer" and data.bins % 2:
         problems.append(f"data.bins={data.bins}: scer takes an even number")
     if not data.windows or not all(0 < share <= 1 for share in data.windows):

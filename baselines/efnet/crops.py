@@ -109,7 +109,11 @@ class Crops(torch.utils.data.Dataset[Batch]):
             sample = self.dataset.read_part(frame, whole)
             grid = grid_of(sample, self.reading.representation)
             self.kept[frame] = dataclasses.replace(
-                sample, events=None, stored_grid=grid, magnitude=largest_magnitude(grid)
+                sample,
+                events=None,
+                stored_grid=grid,
+                stored_kind=self.reading.representation.kind,
+                magnitude=largest_magnitude(grid),
             )
         return self.kept[frame]
 

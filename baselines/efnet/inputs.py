@@ -96,11 +96,17 @@ def grid_of(
         (channels, H, W) float32 signed events, not normalised; a view of a stored grid.
 
     Raises:
-        DataError: neither events nor a stored grid.
+        DataError: neither events nor a stored grid, or one of another kind.
     """
     if window is not None:
         sample = part_of(sample, window)
     if sample.stored_grid is not None:
+        if sample.stored_kind != representation.kind:
+            raise DataError(
+                f"{sample.frame}: the network was trained on {representation.kind} grids, the data "
+                f"set has {sample.stored_kind} grids stored; take weights that were trained on "
+                "such, or data with raw events"
+            )
         return sample.stored_grid
     if sample.events is None:
         raise DataError(f"{sample.frame}: expected events or a stored grid, found neither")

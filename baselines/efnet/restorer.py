@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from baselines.efnet.checkpoint import load_checkpoint, network_of, origin_doubt
+from baselines.efnet.checkpoint import load_checkpoint, network_of, published_reading
 from baselines.efnet.device import autocast, choose_device, device_name
 from baselines.efnet.inputs import Reading, arrays_of, inputs_of, to_device
 from baselines.efnet.memory import out_of_memory_is, require_memory
@@ -64,8 +64,8 @@ class EfnetRestorer:
 def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestorer:
     """Load a checkpoint.
 
-    Ours run as they were trained. Published ones run as those of HighREV, in float32 without an
-    event mask; a warning says so, and what speaks against it.
+    Ours run as they were trained. Published ones run in float32, and as the trainings did that they
+    seem to come from; a warning says so (see `published_reading`).
 
     Raises:
         ConfigError: no checkpoint given, or no such device.
@@ -77,11 +77,15 @@ def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestore
             "efnet needs a checkpoint: --checkpoint FILE, or `bash run.sh train` first"
         )
     loaded = load_checkpoint(checkpoint)
-    config = loaded.get("config", {})
-    if doubt := origin_doubt(loaded, checkpoint):
-        cli.warn_once(doubt)
     network = network_of(loaded, checkpoint)
-    reading = Reading.of_config({"bins": network.ev_chn} | config.get("data", {}))
+    if "config" in loaded:
+        reading = Reading.of_config({"bins": network.ev_chn} | loaded["config"].get("data", {}))
+    else:
+        reading, why = published_reading(
+            loaded["params"], network.ev_chn, checkpoint, dataset.stored_kind
+        )
+        cli.warn_once(why)
+    config = loaded.get("config", {})
     precision = config.get("train", {}).get("precision", "float32")
     restorer = EfnetRestorer(network, choose_device(device), precision, reading)
     restorer.require_memory(dataset, "predict")

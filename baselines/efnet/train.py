@@ -11,6 +11,7 @@ import dataclasses
 import glob
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -30,20 +31,64 @@ from baselines.efnet.validation import blurry_scores, validate
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
+from challenge.datasets.store import StoredFrames, open_store, store_folder
+from challenge.datasets.store.tiles import SIDE
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path, write_text
 from challenge.rules import load_rules
 from challenge.simulation import embedded
 
 DEFAULT_CONFIG = REPOSITORY / "configs" / "efnet_mini.yml"
+NO_STORE = "none"
+"""Of data.store: the plain files are to be read."""
+WORTH_A_STORE_S = 0.03
+"""Processor time of a crop from which on a store is worth a word."""
 
 
 def open_data(config: Config, split: str) -> Dataset:
-    """Open one split of the configured data; make the embedded data set if it is not there yet."""
+    """Open one split of the configured data, from its training store where there is one that is up
+    to date; make the embedded data set if it is not there yet.
+    """
     source = DataSource.of_config(dataclasses.asdict(config.data))
     if source.root == embedded.DEFAULT_ROOT:
         embedded.ensure(source.root)
-    return source.open(split)
+    data = source.open(split)
+    if config.data.store == NO_STORE:
+        return data
+    given = kit_path(config.data.store) if config.data.store else None
+    folder = store_folder(source, split, given)
+    try:
+        stored = open_store(data, folder)
+    except DataError as error:
+        cli.warn_once(f"{error}\nuntil then the plain files are read")
+        return data
+    if stored is None:
+        if given:
+            cli.warn_once(f"{folder}: no training store there; the plain files are read")
+        return data
+    print(f"{split}: read from the training store {folder}")
+    return stored
+
+
+def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
+    """Say what a training store would gain; None where there is one, or next to nothing to gain.
+
+    Args:
+        config: of the training.
+        frames: that are trained on.
+        seconds: that one crop took of them, processor time.
+    """
+    crop, kept = config.train.crop, config.data.keep_in_memory
+    if isinstance(frames, StoredFrames) or kept or not crop or seconds < WORTH_A_STORE_S:
+        return None
+    height, width = frames.frame_size(frames.frames[0])
+    times = height * width / (crop + SIDE) ** 2  # on average so many pixels of tiles are touched
+    if times < 2:
+        return None
+    return (
+        f"a crop took {1e3 * seconds:.0f} ms to read; from a training store it would take up to "
+        f"{times:.0f} times less: bash run.sh prepare, with this configuration"
+    )
 
 
 def run_folder(name: str, resume: bool, runs: Path) -> Path:
@@ -87,7 +132,7 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
     frames = open_data(config, "train")
     if not frames.has_sharp:
         sharp = sharp_folder(kit_path(config.data.root), "train")
-        raise DataError(f"{sharp}: no such folder; training needs sharp images")
+        raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
     training = Training(config, folder)
     if resume:
@@ -95,7 +140,10 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
     elif config.train.weights:
         weights = kit_path(config.train.weights)
         load_weights(training.network, load_checkpoint(weights)["params"], weights)
+    began = time.process_time()
     Crops(frames, config.data, config.train)[0]  # what cannot be cut is refused before work starts
+    if advice := store_advice(config, frames, time.process_time() - began):
+        print(advice)
     if doubt := stored_grid_doubt(DataSource.of_config(dataclasses.asdict(config.data))):
         cli.warn_once(doubt)
     if valid is not None:
@@ -111,15 +159,16 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
     assert training.best_psnr is not None
     best, blurry = training.best_psnr, blurry_scores(valid, profile).psnr
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
-    print(f"val PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
+    print(f"{config.data.validation} PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
     return folder
 
 
 def validation_frames(config: Config) -> Dataset | None:
     """Return the validation split; None where there is none, or its sharp images are withheld."""
-    if not (kit_path(config.data.root) / "val").is_dir():
+    split = config.data.validation
+    if not (kit_path(config.data.root) / split).is_dir():
         return None
-    valid = open_data(config, "val")
+    valid = open_data(config, split)
     return valid if valid.has_sharp else None
 
 
@@ -131,6 +180,11 @@ def introduce(training: Training, frames: int, valid: Dataset | None) -> None:
         f"on {device_name(training.device)}, from iteration {training.iteration} to "
         f"{config.train.iterations}"
     )
+    if valid is not None and config.data.validation == "test":
+        print(
+            "note: validated on test, and the best of it is kept: its score flatters; that of "
+            "last.pth, predicted with --checkpoint, does not"
+        )
     if valid is None:
         print("no sharp validation images: nothing is validated, best.pth is the last checkpoint")
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -160,7 +160,22 @@ class Report:
         )
         self.losses: list[torch.Tensor] = []  # since the last row of the log
         self.since = time.perf_counter()
+        self.waited = self.waited_in_all = self.trained_in_all = 0.0  # seconds
         self.shown: dict[str, str] = {}
+
+    def waiting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Pass on batches, and take note of how long the loop waits for each.
+
+        On a GPU some of that is hidden: it may still be at work on the step before.
+        """
+        iterator = iter(batches)
+        while True:
+            began = time.perf_counter()
+            batch = next(iterator, None)
+            self.waited += time.perf_counter() - began
+            if batch is None:
+                return
+            yield batch
 
     def count(self, loss: torch.Tensor) -> None:
         """Take note of one step."""
@@ -168,7 +183,8 @@ class Report:
         self.bar.update(self.batch)
 
     def log_losses(self) -> None:
-        """Write the mean loss since the last row, the learning rate and the speed.
+        """Write the mean loss since the last row, the learning rate, the speed, and what share of
+        the time went by waiting for data.
 
         Raises:
             ChallengeError: the loss is no number.
@@ -179,9 +195,15 @@ class Report:
         now = time.perf_counter()
         speed = len(self.losses) * self.batch / (now - self.since)
         rate = self.training.optimiser.param_groups[0]["lr"]
-        self.log.write(iteration, loss=loss, learning_rate=rate, images_per_s=speed)
+        waited = self.waited / (now - self.since)
+        self.log.write(
+            iteration, loss=loss, learning_rate=rate, images_per_s=speed, waited_for_data=waited
+        )
         self._show("loss", f"{loss:.2f}")
-        self.losses, self.since = [], now
+        self._show("waited for data", f"{waited:.0%}")
+        self.waited_in_all += self.waited
+        self.trained_in_all += now - self.since
+        self.losses, self.since, self.waited = [], now, 0.0
 
     def log_scores(self, scores: Scores) -> None:
         """Write what a validation found; its time does not count as training."""
@@ -198,9 +220,12 @@ class Report:
         save_checkpoint(self.training.folder / "last.pth", self.training.checkpoint())
 
     def close(self) -> None:
-        """End the progress bar, and flush the log."""
+        """End the progress bar, flush the log, and say how long training waited for data."""
         self.bar.close()
         self.log.close()
+        if self.trained_in_all:
+            share = self.waited_in_all / self.trained_in_all
+            print(f"{share:.1%} of the training's time went by waiting for data")
 
     def _show(self, name: str, text: str) -> None:
         self.shown[name] = text
@@ -222,7 +247,7 @@ def train(training: Training, frames: Dataset, judge: Callable[[], Scores] | Non
     batches = training_batches(frames, config.data, settings, training.iteration, on_gpu)
     report = Report(training)
     try:
-        for batch in batches:
+        for batch in report.waiting(batches):
             report.count(training.step(batch))
             if training.is_due(settings.log_every):
                 report.log_losses()

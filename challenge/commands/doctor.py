@@ -37,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def doctor(
-    path: Annotated[
-        Path, typer.Argument(help="A data set, or one split of it.", metavar="PATH")
-    ],
+    path: Annotated[Path, typer.Argument(help="A data set, or one split of it.", metavar="PATH")],
     voxel_root: Annotated[
         Path | None, typer.Option(help="Where the stored grids are, if not beside it.")
     ] = None,

@@ -138,12 +138,12 @@ def _latest_run(submissions: Path) -> list[Path]:
 
 
 def latest_run(submissions: Path) -> list[Path]:
-    """Find the newest run's folder in every split but train; reference rows are never submitted.
+    """Find the newest run's folder in every split that is submitted; reference rows never are.
 
     Raises:
         SubmissionError: there is none.
     """
-    runs = [run for run in find_runs(submissions, references=False) if run.parent.name != "train"]
+    runs = [run for run in find_runs(submissions, references=False) if run.parent.name in PHASES]
     if not runs:
         raise SubmissionError(
             f"{submissions}: no predictions of val or test to submit; "

@@ -1,4 +1,4 @@
-"""What the formats of HighREV share: a split's blurry frames, and their sharp ones."""
+"""What the formats share: a split's blurry frames, and their sharp ones."""
 
 from __future__ import annotations
 
@@ -21,22 +21,9 @@ from challenge.sample import Sample, Window, part_of
 class Frames(ABC):
     """One split: a sequence of Sample, in the order of the frames' names. See `Dataset`."""
 
-    def __init__(self, root: Path, split: str) -> None:
-        if not (root / split).is_dir():
-            raise DataError(f"{root / split}: no such folder; {EXPECTED} in data.root={root}")
-        self.blurry_folder = existing(blurry_folder(root, split))
-        self.sharp_folder = sharp_folder(root, split)
-        self.blurry = {path.stem: path for path in list_pngs(self.blurry_folder)}
-        self.sharp = {path.stem: path for path in list_pngs(self.sharp_folder)}
-        self.frames = list(self.blurry)
-        self.has_sharp = self.sharp_folder.is_dir()
-        if not self.frames:
-            raise DataError(f"{self.blurry_folder}: holds no PNG; {EXPECTED} in data.root={root}")
-        if self.has_sharp:
-            missing = [
-                f"{frame}.png is missing" for frame in self.frames if frame not in self.sharp
-            ]
-            refuse(missing, f"{self.sharp_folder}: no sharp image for some of the blurry ones")
+    frames: list[str]
+    has_sharp: bool
+    stored_kind: str | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -62,6 +49,55 @@ class Frames(ABC):
         if self.has_sharp:
             whole = dataclasses.replace(whole, sharp=self.read_sharp(frame))
         return part_of(whole, window)
+
+    @abstractmethod
+    def frame_size(self, frame: str) -> tuple[int, int]:
+        """Tell the (height, width) of a frame; nothing is decoded.
+
+        Raises:
+            DataError: a damaged file.
+        """
+
+    @abstractmethod
+    def source_files(self, frame: str) -> list[Path]:
+        """List the files that a frame is read from."""
+
+    @abstractmethod
+    def read_blurry(self, frame: str) -> np.ndarray:
+        """Read the blurry image alone: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: a damaged file.
+        """
+
+    @abstractmethod
+    def read_sharp(self, frame: str) -> np.ndarray:
+        """Read the sharp image: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: it is withheld, damaged, or not of the blurry frame's size.
+        """
+
+
+class PngFrames(Frames):
+    """A split whose images are PNGs, as HighREV's are."""
+
+    def __init__(self, root: Path, split: str) -> None:
+        if not (root / split).is_dir():
+            raise DataError(f"{root / split}: no such folder; {EXPECTED} in data.root={root}")
+        self.blurry_folder = existing(blurry_folder(root, split))
+        self.sharp_folder = sharp_folder(root, split)
+        self.blurry = {path.stem: path for path in list_pngs(self.blurry_folder)}
+        self.sharp = {path.stem: path for path in list_pngs(self.sharp_folder)}
+        self.frames = list(self.blurry)
+        self.has_sharp = self.sharp_folder.is_dir()
+        if not self.frames:
+            raise DataError(f"{self.blurry_folder}: holds no PNG; {EXPECTED} in data.root={root}")
+        if self.has_sharp:
+            missing = [
+                f"{frame}.png is missing" for frame in self.frames if frame not in self.sharp
+            ]
+            refuse(missing, f"{self.sharp_folder}: no sharp image for some of the blurry ones")
 
     def frame_size(self, frame: str) -> tuple[int, int]:
         """Tell the (height, width) of a frame; nothing is decoded.

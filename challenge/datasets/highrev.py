@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import Frames, list_npzs, read_npz, refuse
+from challenge.datasets.frames import PngFrames, list_npzs, read_npz, refuse
 from challenge.datasets.layout import event_folder
 from challenge.errors import DataError
 from challenge.events import Events, check_on_sensor, polarity_problems
@@ -28,7 +28,7 @@ FARTHEST = np.iinfo(np.int32)
 """Coordinates are kept in 32 bits."""
 
 
-class HighRevRaw(Frames):
+class HighRevRaw(PngFrames):
     """One split of HighREV with raw events: a sequence of Sample."""
 
     def __init__(self, root: Path, split: str) -> None:
@@ -166,3 +166,20 @@ def _inside(columns: Columns, window: Window) -> Events:
     chosen = np.flatnonzero(inside)
     events = _events_of({key: values[chosen] for key, values in columns.items()})
     return Events(events.x - window.left, events.y - window.top, events.t, events.p)
+
+
+def write_slice(path: Path, events: Events, off: int = 0) -> None:
+    """Write one npz of events as HighREV has it: (N, 1) arrays, the column as `y`, the row as `x`.
+
+    Args:
+        path: FRAME_%02d.npz.
+        events: t in microseconds, on any clock.
+        off: what stands for "darker": 0 or -1.
+    """
+    np.savez_compressed(
+        path,
+        x=events.y.astype(np.uint16)[:, None],
+        y=events.x.astype(np.uint16)[:, None],
+        timestamp=events.t[:, None],
+        polarity=np.where(events.p > 0, 1, off).astype(np.int8)[:, None],
+    )

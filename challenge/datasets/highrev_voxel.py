@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import Frames, list_npzs, read_npz, refuse
+from challenge.datasets.frames import PngFrames, list_npzs, read_npz, refuse
 from challenge.datasets.layout import grid_folder
 from challenge.errors import DataError
 from challenge.sample import Sample
 
 
-class HighRevVoxel(Frames):
+class HighRevVoxel(PngFrames):
     """One split of HighREV with stored voxel grids: a sequence of Sample, without raw events."""
+
+    stored_kind: str | None = "voxel"
 
     def __init__(self, root: Path, voxel_root: Path, split: str, bins: int) -> None:
         super().__init__(root, split)

@@ -10,17 +10,23 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from challenge import SPLITS
+from challenge.datasets.hdf5 import Hdf5, list_hdf5
 from challenge.datasets.highrev import HighRevRaw
 from challenge.datasets.highrev_voxel import HighRevVoxel
 from challenge.datasets.layout import blurry_folder, event_folder, grid_folder
+from challenge.datasets.monash_hdf5 import MonashHdf5
+from challenge.datasets.scer_hdf5 import ScerHdf5
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path
 from challenge.runs import RunRecord
 from challenge.sample import Sample, Window
 
-FORMATS = ("highrev_raw", "highrev_voxel")
+FORMATS = ("highrev_raw", "highrev_voxel", "scer_hdf5", "monash_hdf5")
+STORED = {"highrev_voxel": "voxel", "scer_hdf5": "scer"}
+"""Formats without raw events, and the representation that they have stored in their place."""
 BINS = 6
-"""Time bins of the published voxel grids."""
+"""Time bins of the published grids."""
 
 
 class Dataset(Protocol):
@@ -28,6 +34,7 @@ class Dataset(Protocol):
 
     frames: list[str]  # "SEQNAME_00012"
     has_sharp: bool
+    stored_kind: str | None  # of its stored grids: "voxel", "scer"; None: it has raw events
 
     def __len__(self) -> int: ...
 
@@ -69,7 +76,7 @@ class Dataset(Protocol):
 class DataSource:
     """A data set with all its splits, not opened yet."""
 
-    root: Path  # folder with {train,val,test}/
+    root: Path  # folder with {train,val,test}/, or other splits
     format: str = "highrev_raw"  # one of FORMATS
     voxel_root: Path | None = None  # highrev_voxel: folder with {train,val}/voxel/
     bins: int = BINS  # time bins of the grids: expected of stored ones, for others to make
@@ -89,13 +96,22 @@ class DataSource:
         )
 
     @classmethod
+    def of_folder(cls, root: Path, bins: int = BINS) -> DataSource:
+        """Take the data that lie in a folder, in the format that they have.
+
+        Raises:
+            DataError: an HDF5 file that cannot be read.
+        """
+        return cls(root, format_of(root), bins=bins)
+
+    @classmethod
     def of_record(cls, record: RunRecord) -> DataSource | None:
         """Take the data a run was made from; None where its record does not say."""
         if record.data_root is None:
             return None
         return cls(
             root=Path(record.data_root),
-            format=record.data_format or "highrev_raw",
+            format=record.data_format or format_of(Path(record.data_root)),
             voxel_root=Path(record.voxel_root) if record.voxel_root else None,
             bins=record.bins or BINS,
         )
@@ -135,7 +151,7 @@ class DataSource:
         )
 
     def open(self, split: str) -> Dataset:
-        """Open one split ("train", "val", "test").
+        """Open one split ("train", "val", "test", "addition").
 
         Raises:
             ConfigError: an unknown format, or `highrev_voxel` without `voxel_root`.
@@ -149,13 +165,31 @@ class DataSource:
                     "data.format=highrev_voxel needs data.voxel_root=/path/to/HighREV_voxel"
                 )
             return HighRevVoxel(self.root, self.voxel_root, split, self.bins)
+        if self.format == "scer_hdf5":
+            return ScerHdf5(self.root, split, self.bins)
+        if self.format == "monash_hdf5":
+            return MonashHdf5(self.root, split)
         raise ConfigError(f"data.format={self.format}: expected one of {', '.join(FORMATS)}")
+
+
+def format_of(root: Path) -> str:
+    """Say in which format the data in a folder are; grids of HighREV have a folder of their own.
+
+    HDF5 files tell by what is in them: raw events, or else SCER grids.
+
+    Raises:
+        DataError: an HDF5 file that cannot be read.
+    """
+    for split in SPLITS:
+        if files := list_hdf5(root / split):
+            return "monash_hdf5" if Hdf5(files[0]).names("events") else "scer_hdf5"
+    return "highrev_raw"
 
 
 def open_split(
     root: Path,
     split: str,
-    format: str = "highrev_raw",
+    format: str | None = None,
     bins: int = BINS,
     voxel_root: Path | None = None,
 ) -> Dataset:
@@ -163,13 +197,13 @@ def open_split(
 
     Args:
         root: the folder with `{train,val,test}/`.
-        split: "train", "val" or "test".
-        format: one of `FORMATS`.
-        bins: for `highrev_voxel`, the time bins of its grids.
+        split: "train", "val", "test" or "addition".
+        format: one of `FORMATS`; by default the one that lies there (see `format_of`).
+        bins: for `highrev_voxel` and `scer_hdf5`, the time bins of the grids.
         voxel_root: for `highrev_voxel`, the folder with `{train,val}/voxel/`.
 
     Raises:
         ConfigError: an unknown format, or `highrev_voxel` without `voxel_root`.
         DataError: what is on disk is incomplete; every problem is listed.
     """
-    return DataSource(root, format, voxel_root, bins).open(split)
+    return DataSource(root, format or format_of(root), voxel_root, bins).open(split)

@@ -137,7 +137,8 @@ def main(
 ) -> int:
     """Print the table; return 1 if something is broken."""
     if arguments := sys.argv[1:] if argv is None else argv:
-        print(f"usage: bash run.sh doctor [PATH]\n\n{__doc__}\nPATH, a data set, needs the packages.")
+        print(f"usage: bash run.sh doctor [PATH]\n\n{__doc__}")
+        print("Looking at PATH, a data set, takes the kit's packages: bash run.sh setup")
         return 0 if arguments[0] in ("-h", "--help") else 2
     findings = [examine(check) for check in checks]
     for row in findings:

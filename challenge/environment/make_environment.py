@@ -127,8 +127,14 @@ def install_kit(installer: Installer, python: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("".join(f"{line}\n" for line in held), encoding="utf-8")
-        if not installer.install("-c", str(constraints), "-e", ".[dev]"):
+        held_to = ("-c", str(constraints), "-e")
+        if not installer.install(*held_to, ".[dev]"):
             raise SetupError("the dependencies could not be installed: the reason stands above")
+        say("what reads recordings of other formats")
+        if not installer.install(*held_to, ".[events]"):
+            say(
+                "not installed: `bash run.sh import` reads no AEDAT4 and no ROS bag; all else works"
+            )
 
 
 def make_venv(uv: str | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from challenge.datasets import provide_frames
 from challenge.datasets.layout import sharp_folder
 from challenge.errors import ConfigError, DataError
 from challenge.files import list_pngs, scratch_folder
@@ -80,6 +81,7 @@ def with_splits(rules: Rules, splits: Sequence[str]) -> Rules:
 
 def find_references(data: Path, split: str) -> list[Path]:
     """Find the sharp images of a split, sorted by name; hidden files do not count."""
+    provide_frames(data, split)
     files = list_pngs(sharp_folder(data, split))
     if not files:
         raise DataError(

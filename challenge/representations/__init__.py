@@ -7,7 +7,7 @@ from challenge.representations.normalise import (
     normalise_magnitude,
     normalise_nonzero,
 )
-from challenge.representations.scer import scer
+from challenge.representations.scer import events_per_bin, scer
 from challenge.representations.voxel import voxel_grid
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "WINDOWS",
     "Representation",
     "event_mask",
+    "events_per_bin",
     "largest_magnitude",
     "nested",
     "normalise_magnitude",

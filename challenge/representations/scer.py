@@ -11,6 +11,27 @@ from challenge.events import Events, elapsed
 from challenge.representations.spread import blocks_within, span_of
 
 
+def events_per_bin(grid: np.ndarray) -> np.ndarray:
+    """Take a SCER grid apart into the signed events between each two of its edges.
+
+    Args:
+        grid: (bins, H, W), not normalised. Not modified.
+
+    Returns:
+        (bins, H, W) of the grid's type: bin k holds what lies between e_k and e_(k+1).
+
+    >>> events = Events(x=[0, 0, 0], y=[0, 0, 0], t=[0, 30, 100], p=[1, 1, 0])
+    >>> events_per_bin(scer(events, bins=4, height=1, width=1)).ravel().tolist()
+    [1.0, 1.0, 0.0, -1.0]
+    """
+    half = len(grid) // 2
+    counts = grid.copy()
+    counts[:half] *= -1
+    counts[: half - 1] -= counts[1:half].copy()
+    counts[half + 1 :] -= grid[half:-1]
+    return counts
+
+
 def scer(
     events: Events,
     bins: int,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from challenge.datasets import provide_frames
 from challenge.datasets.layout import blurry_folder, inputs_sha256, sharp_folder
 from challenge.errors import ConfigError, DataError
 from challenge.files import list_pngs
@@ -116,6 +117,8 @@ def find_target(folder: Path, choice: Choice) -> Target:
             f"{folder}: nothing says {missing} it was made from; "
             f"give --sharp DIR, or --data ROOT --split {split or 'val'}"
         )
+    if root:
+        provide_frames(root, split)
     images = images_of(folder, record, root, split)
     if root and split and choice.sharp is None:
         _refuse_other_split(folder, images, root, split)
@@ -168,7 +171,7 @@ def need_sharp(sharp: Path, split: str | None, choice: Choice) -> None:
     """
     if not sharp.is_dir():
         fix = "give the right --sharp DIR, or --data ROOT --split SPLIT"
-        if split == "test" and choice.sharp is None:
+        if split in ("test", "addition") and choice.sharp is None:
             fix = f"{WITHHELD}, or give --sharp DIR"
         raise DataError(f"{sharp}: no such folder; {fix}")
 

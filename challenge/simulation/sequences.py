@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from challenge.datasets.highrev import write_slice
 from challenge.events import Events
 from challenge.images import write_png
 from challenge.light import linear_to_srgb, luminance
@@ -230,12 +231,6 @@ def write_sequence(root: Path, sequence: Sequence, request: Request) -> None:
 
 
 def write_events(path: Path, events: Events, sequence: Sequence) -> None:
-    """Write one slice as HighREV has it: (N, 1) arrays, the column as `y` and the row as `x`."""
+    """Write one slice, on the clock of its sequence."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        x=events.y.astype(np.uint16)[:, None],
-        y=events.x.astype(np.uint16)[:, None],
-        timestamp=(events.t + sequence.clock_us)[:, None],
-        polarity=np.where(events.p > 0, 1, sequence.off).astype(np.int8)[:, None],
-    )
+    write_slice(path, replace(events, t=events.t + sequence.clock_us), sequence.off)

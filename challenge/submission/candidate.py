@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from challenge.datasets import provide_frames
 from challenge.datasets.layout import blurry_folder
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import list_pngs
@@ -102,6 +103,8 @@ def open_candidate(path: Path, options: Options) -> Iterator[Candidate]:
         names = frozenset(base_name(entry.name) for entry in images)
         root, split, notes = _find_data(record, names, options, rules)
         notes = (*filter(None, [about_place]), *notes)
+        if root:
+            provide_frames(root, split)
         expected, about = expected_submission(rules, root, split)
         findings = (*doubts, *about, *other_data(path, record, names, root, split))
         yield Candidate(
@@ -195,6 +198,7 @@ def _find_data(
         split = guess_split(names, root, rules)
         notes += [f"no split was named: by names or count it is {split}"] * (split is not None)
     if options.data and options.split:
+        provide_frames(options.data, options.split)
         inputs = blurry_folder(options.data, options.split)
         if not inputs.is_dir():
             raise ConfigError(f"--split {options.split}: {inputs} is no folder")

@@ -10,7 +10,15 @@ import pytest
 
 from challenge.images import read_png, write_png
 from challenge.runs import RunRecord, load_record, save_record
-from leaderboard.picture import choose_crop, event_picture, main, panels_of, read_shown
+from leaderboard.picture import (
+    Shown,
+    choose_crop,
+    choose_runs,
+    open_shelf,
+    panels_of,
+    read_shown,
+)
+from leaderboard.pictures import event_picture
 from leaderboard.sheet import (
     GAP,
     LINE,
@@ -26,8 +34,14 @@ from leaderboard.sheet import (
     most_disputed,
     write_text,
 )
+from leaderboard.show import main
 
 Capture = pytest.CaptureFixture[str]
+
+
+def shown_of(folder: Path, frame: str | None = None) -> Shown:
+    shelf = open_shelf(load_record(folder), folder)
+    return read_shown(shelf, *choose_runs(shelf, frame, []))
 
 
 def flat(level: int, height: int = 40, width: int = 56) -> np.ndarray:
@@ -125,7 +139,7 @@ def test_the_newest_run_is_drawn(submissions: Path, capsys: Capture) -> None:
 
 def test_what_stands_on_the_panels(submissions: Path) -> None:
     folder = submissions / "own" / "val" / "mine"
-    shown = read_shown(load_record(folder), folder, "park_00012", [])
+    shown = shown_of(folder, "park_00012")
     panels = {panel.title: panel for panel in panels_of(shown, None)}
     assert panels["mine"].figures == "48.13 dB"  # off by 1 everywhere: 20 log10(255)
     assert panels["events"].below is None and panels["sharp"].below is not None
@@ -142,7 +156,7 @@ def test_what_stands_on_the_panels(submissions: Path) -> None:
 def test_withheld_sharp_images_leave_no_figures(submissions: Path, highrev: Path) -> None:
     shutil.rmtree(highrev / "val" / "sharp")
     folder = submissions / "own" / "val" / "mine"
-    panels = panels_of(read_shown(load_record(folder), folder, None, []), None)
+    panels = panels_of(shown_of(folder), None)
     assert [panel.title for panel in panels] == ["blurry", "events", "edi", "mine"]
     assert all(panel.figures == "" and panel.below is None for panel in panels)
     assert main(["--crop", "auto"], submissions) == 0

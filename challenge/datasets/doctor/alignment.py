@@ -40,11 +40,12 @@ MARGIN = 2.0
 """A version is taken for the right one where it correlates so much, and so many times as much as
 any other."""
 NOTHING = 0.15
+TAMED = 0.999
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The sensor in square cells of `side` pixels, at most `MOST_CELLS`; what is left is cut off."""
+    """The sensor in square cells of `side` pixels, at most `MOST_CELLS`; the rest is cut off."""
 
     height: int  # of the sensor, in pixels
     width: int
@@ -86,30 +87,30 @@ class Cells:
 class EventSums:
     """Sums of the signs of one exposure's events, in (rows, columns) cells.
 
-    rising: weighted by s. total: by 1. late: of those with s >= 1/2 alone. after: of those between
-    the exposure and the next. noise: what the power of `middle` would be, were the signs random.
+    noise: what the power of `middle` would be, were the signs random. rising: weighted by s. total:
+    by 1. late: of those with s >= 1/2 alone. after: of those between the exposure and the next.
     """
 
+    noise: float
     rising: np.ndarray
     total: np.ndarray
     late: np.ndarray
     after: np.ndarray
-    noise: float
 
     @property
     def falling(self) -> np.ndarray:
         """Weighted by 1 - s."""
-        return self.total - self.rising
+        return np.asarray(self.total - self.rising)
 
     @property
     def middle(self) -> np.ndarray:
         """Weighted by 1 - s in the second half, and by -s in the first."""
-        return self.late - self.rising
+        return np.asarray(self.late - self.rising)
 
     @property
     def signal(self) -> float:
         """The power of `middle` over that of noise; see `LEAST_SIGNAL`."""
-        return float((self.middle**2).sum()) / self.noise if self.noise else 0.0
+        return float((tamed(self.middle) ** 2).sum()) / self.noise if self.noise else 0.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,12 @@ class Vote:
     frame: str
     by: str  # "sharp", "next" or "gradient"
     scores: tuple[float, ...]
+
+
+def tamed(sums: np.ndarray) -> np.ndarray:
+    """Keep what a few hot pixels report from outweighing all the others."""
+    most = float(np.quantile(np.abs(sums), TAMED))
+    return np.clip(sums, -most, most) if most > 0 else sums
 
 
 def versions(image: np.ndarray) -> list[np.ndarray]:
@@ -138,13 +145,13 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def vote_by_sharp(frame: str, log_change: np.ndarray, sums: EventSums) -> Vote:
     """Compare log B - log S with the sum of the events around the middle of the exposure."""
-    scores = [correlation(log_change, each) for each in versions(sums.middle)]
+    scores = [correlation(log_change, each) for each in versions(tamed(sums.middle))]
     return Vote(frame, "sharp", tuple(scores))
 
 
 def vote_by_next(frame: str, log_change: np.ndarray, first: EventSums, then: EventSums) -> Vote:
     """Compare log B' - log B with the events from one exposure to the next."""
-    between = first.rising + first.after + then.falling
+    between = tamed(first.rising + first.after + then.falling)
     return Vote(frame, "next", tuple(correlation(log_change, each) for each in versions(between)))
 
 
@@ -153,7 +160,7 @@ def vote_by_gradient(frame: str, log_blurry: np.ndarray, sums: EventSums) -> Vot
     right.
     """
     image = _gradient(log_blurry)
-    scores = [-correlation(image, _gradient(each)) for each in versions(sums.middle)]
+    scores = [-correlation(image, _gradient(each)) for each in versions(tamed(sums.middle))]
     return Vote(frame, "gradient", tuple(scores))
 
 

@@ -52,6 +52,7 @@ class Look:
     grid_shape: tuple[int, ...] | None = None
     log_blurry: np.ndarray | None = None
     votes: tuple[Vote, ...] = ()
+    signal: float = 0.0  # of the events, see `EventSums`
 
     @property
     def sums(self) -> EventSums | None:
@@ -83,15 +84,18 @@ def look_at_frame(job: Job) -> Look:
     if files.grid:
         wrong, shape = _look_at_grid(place, files, files.grid, blurry, recording)
         findings += wrong
-    log_blurry, votes = None, ()
+    log_blurry: np.ndarray | None = None
+    votes: tuple[Vote, ...] = ()
     sums = recording.sums if recording else None
     if blurry.pixels is not None and sums is not None:
         cells = Cells.of(*blurry.pixels.shape[:2])
         log_blurry = cells.log_light(blurry.pixels)
         votes = tuple(_votes(files.frame, cells, log_blurry, blurry, sharp, sums))
     digests = (blurry.digest, sharp.digest if sharp else "")
+    signal = sums.signal if sums is not None else 0.0
     return Look(
-        files, tuple(findings), blurry.size, digests, recording, shape, log_blurry, votes
+        *(files, tuple(findings), blurry.size, digests, recording, shape),
+        *(log_blurry, votes, signal),
     )
 
 
@@ -136,10 +140,12 @@ def _look_at_grid(
     try:
         grid = read_npz(path, "voxel")["voxel"]
     except DataError as error:
-        found = str(error).removeprefix(f"{path}: ").split(";")
+        found = str(error).removeprefix(f"{path}: ").removeprefix("not a readable npz ")
         if isinstance(error.__cause__, KeyError):
-            return [Finding("keys", name, "key voxel", found[-1].strip(), "convert it again")], None
-        return [Finding("damaged", name, "a readable npz", found[0], "copy it again")], None
+            found = found.rpartition("; ")[2]
+            return [Finding("keys", name, "the key voxel", found, "convert it again")], None
+        found = found.partition(";")[0]
+        return [Finding("damaged", name, "a readable npz", found, "copy it again")], None
     if wrong := list(_grid_problems(name, grid, blurry)):
         return wrong, grid.shape
     findings = []
@@ -149,10 +155,10 @@ def _look_at_grid(
     elif recording is not None and recording.sums is not None:
         events = Events.concatenate([read_slice(each) for each in files.slices[:-1]])
         stored = np.ascontiguousarray(grid.transpose(2, 0, 1), dtype=np.float32)
-        if found := grid_doubt(stored, events):
+        if doubt := grid_doubt(stored, events):
             fix = "convert it again, or train on the raw events: data.format=highrev_raw"
             expected = "the grid of the raw events beside it"
-            findings.append(Finding("grid", name, expected, f"one that {found}", fix))
+            findings.append(Finding("grid", name, expected, f"one that {doubt}", fix))
     return findings, grid.shape
 
 

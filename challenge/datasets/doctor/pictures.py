@@ -38,7 +38,8 @@ def look_at_picture(path: Path, name: str) -> Picture:
         pixels = read_png(path)
     except DataError as error:
         return Picture((_unreadable(path, name, depth, colour, error),))
-    digest = hashlib.blake2b(pixels, digest_size=16, person=b"%d" % pixels.shape[1]).hexdigest()
+    width = b"%d" % pixels.shape[1]
+    digest = hashlib.blake2b(pixels.data, digest_size=16, person=width).hexdigest()
     return Picture(tuple(_odd(name, pixels, depth, colour)), pixels, digest)
 
 

@@ -43,7 +43,7 @@ class Slice:
     def key(self) -> tuple[int, ...]:
         """Tell apart what two slices hold."""
         arrays = (self.row, self.column, self.t)
-        return (len(self), *(zlib.crc32(np.ascontiguousarray(each)) for each in arrays))
+        return (len(self), *(zlib.crc32(np.ascontiguousarray(each).data) for each in arrays))
 
 
 @dataclass(frozen=True)
@@ -195,9 +195,7 @@ def _off_sensor(read: Slice, width: int, height: int) -> Iterator[Finding]:
     found = f"x {rows[0]} to {rows[1]}, y {columns[0]} to {columns[1]}"
     fix = "convert it again for the frames' sensor"
     if min(rows[0], columns[0]) >= 0 and columns[1] < height and rows[1] < width:
-        fix = (
-            "swapping x and y would mend it: in this format x holds the row, y the column"
-        )
+        fix = "swapping x and y would mend it: in this format x holds the row, y the column"
     yield Finding("off sensor", read.name, expected, found, fix)
 
 
@@ -265,8 +263,9 @@ def _sums(slices: Sequence[Slice], size: tuple[int, int]) -> EventSums | None:
         noise += float((np.minimum(s, 1.0 - s) ** 2).sum())
     after = slices[-1]
     sign = np.where(after.p > 0, 1.0, -1.0)
-    maps = (rising, total, late, add(after, slice(None), sign))
-    return EventSums(*(np.asarray(each, np.float32) for each in maps), noise)
+    between = add(after, slice(None), sign)
+    maps = (each.astype(np.float32) for each in (rising, total, late, between))
+    return EventSums(noise, *maps)
 
 
 def _merged(findings: Sequence[Finding]) -> Iterator[Finding]:

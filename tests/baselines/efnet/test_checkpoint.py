@@ -12,12 +12,14 @@ from baselines.efnet.checkpoint import (
     load_weights,
     network_of,
     new_network,
-    origin_doubt,
+    published_reading,
     save_checkpoint,
 )
 from baselines.efnet.config import Config, DataConfig, NetworkConfig
+from baselines.efnet.inputs import Reading
 from baselines.efnet.model import EFNet
 from challenge.errors import DataError
+from challenge.representations import Representation
 
 
 def config(**network: object) -> Config:
@@ -74,22 +76,29 @@ def test_whether_the_mask_was_used_in_training_is_read_off_the_weights(
     assert gate_was_trained(EFNet(wf=4, depth=1).state_dict()) is None
 
 
-def test_weights_of_gopro_and_reblur_are_told_by_gate_or_name() -> None:
+def test_weights_of_gopro_and_reblur_are_told_by_their_gate_and_by_the_data() -> None:
     torch.manual_seed(0)
     network = EFNet(wf=8)
-    fresh: dict = {"params": network.state_dict()}
-    plain = origin_doubt(fresh, Path("net_g_latest.pth"))
-    assert plain is not None and "taken for weights of the published HighREV training" in plain
-    assert "which weights themselves do not tell" in plain and "poor" not in plain
-    named = origin_doubt(fresh, Path("EFNet-GoPro.pth"))
-    assert named is not None and "its name says GoPro" in named and "expect poor images" in named
+    fresh = dict(network.state_dict())
+    highrev = Reading(Representation("voxel", 6), "nonzero", False, "rgb")
+    published = Reading(Representation("scer", 6), "magnitude", True, "bgr")
+
+    reading, why = published_reading(fresh, 6, Path("net_g_latest.pth"), None)
+    assert reading == highrev and "which weights themselves do not tell" in why
+    reading, why = published_reading(fresh, 6, Path("EFNet-GoPro.pth"), None)
+    assert reading == highrev and "its name says GoPro" in why  # a name decides nothing
+    reading, why = published_reading(fresh, 6, Path("x.pth"), "scer")
+    assert reading == dataclasses.replace(published, event_mask=False)
+    assert "the data have SCER grids stored" in why and "gate is untrained" in why
+
     trained_gate(network, True, torch.float32)
-    gated = origin_doubt({"params": network.state_dict()}, Path("x.pth"))
-    assert gated is not None and "its event-mask gate has been trained" in gated
-    for doubt in (named, gated, plain):
-        assert "SCER" in doubt and "BGR" in doubt and "event mask" in doubt
-    ours = {"params": network.state_dict(), "config": dataclasses.asdict(config(wf=8))}
-    assert origin_doubt(ours, Path("EFNet-GoPro.pth")) is None
+    gated = dict(network.state_dict())
+    for kind in (None, "scer"):
+        reading, why = published_reading(gated, 6, Path("x.pth"), kind)
+        assert reading == published and "its event-mask gate has been trained" in why
+        assert "SCER" in why and "BGR" in why and "poor" not in why
+    reading, why = published_reading(gated, 6, Path("x.pth"), "voxel")
+    assert reading == highrev and "expect poor images" in why
 
 
 def test_another_width_and_other_bins_are_one_clear_error(tmp_path: Path) -> None:

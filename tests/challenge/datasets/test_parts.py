@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import same
 
 from challenge.datasets import Dataset, open_split
 from challenge.errors import DataError
-from challenge.events import Events
 from challenge.representations import voxel_grid
 from challenge.sample import Sample, Window, part_of
 
@@ -20,30 +20,6 @@ WINDOWS = (
     Window(0, 9, 40, 1),
     Window(5, 11, 24, 32),
 )
-
-
-def same(one: Sample, other: Sample) -> bool:
-    """Whether two samples are equal, bit for bit; events of equal time in any order."""
-
-    def alike(a: np.ndarray | None, b: np.ndarray | None) -> bool:
-        if a is None or b is None:
-            return a is b
-        return a.dtype == b.dtype and np.array_equal(a, b)
-
-    arrays = ("blurry", "sharp", "stored_grid", "stored_mask")
-    return (
-        one.frame == other.frame
-        and one.span == other.span
-        and all(alike(getattr(one, name), getattr(other, name)) for name in arrays)
-        and all(alike(*pair) for pair in zip(rows(one.events), rows(other.events), strict=True))
-    )
-
-
-def rows(events: Events | None) -> list[np.ndarray]:
-    if events is None:
-        return []
-    order = np.lexsort((events.y, events.x, events.t))
-    return [getattr(events, name)[order] for name in "xytp"]
 
 
 def whole(data: Dataset, frame: str) -> Sample:

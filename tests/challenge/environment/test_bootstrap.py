@@ -53,7 +53,7 @@ def make_venv(folder: Path, holds: bool) -> str:
     """A bare environment; `holds`: with the names and versions of the kit's packages on record."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     site = next(folder.glob("lib/python*/site-packages"))
-    for name, lowest in bootstrap.requirements("dev") if holds else []:
+    for name, lowest in bootstrap.requirements("dev", "events") if holds else []:
         record(site, name, lowest)
     return str(folder / "bin" / "python")
 

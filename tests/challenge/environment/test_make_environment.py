@@ -60,7 +60,7 @@ def test_pip_alone_does_not_know_a_backend() -> None:
 def recording_installer(tmp_path: Path) -> Installer:
     """Stands in for pip: notes its arguments, and what the constraints said."""
     code = (
-        "import sys, pathlib; a = sys.argv[2:]; pathlib.Path(sys.argv[1]).write_text("
+        "import sys, pathlib; a = sys.argv[2:]; open(sys.argv[1], 'a').write("
         "repr(a) + pathlib.Path(a[a.index('-c') + 1]).read_text())"
     )
     return Installer((sys.executable, "-c", code, str(tmp_path / "seen")), is_uv=False)
@@ -75,7 +75,7 @@ def test_the_later_steps_cannot_replace_torch(
     make_environment.install_kit(recording_installer(tmp_path), "python")
     seen = (tmp_path / "seen").read_text(encoding="utf-8")
     assert f"torch=={torch}\ntorchvision=={bootstrap.setting('torchvision')}\n" in seen
-    assert "'-e', '.[dev]'" in seen
+    assert "'-e', '.[dev]'" in seen and "'-e', '.[events]'" in seen
 
 
 def test_beside_another_torch_the_resolver_finds_the_torchvision(

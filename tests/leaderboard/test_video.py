@@ -1,0 +1,76 @@
+"""Videos, decoded back: as many frames, their size, their colours; and what is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from challenge.errors import ConfigError, DataError
+from leaderboard.video import check_video, write_video
+
+COLOURS = ((0, 70, 255), (255, 30, 0), (255, 255, 255), (0, 0, 0), (120, 200, 40))
+BT709 = 1
+
+
+def flat(colour: tuple[int, int, int], height: int = 121, width: int = 161) -> np.ndarray:
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+@pytest.mark.parametrize("suffix, codec", [(".mp4", "h264"), (".webm", "vp9")])
+def test_what_is_decoded_is_what_was_written(tmp_path: Path, suffix: str, codec: str) -> None:
+    av = pytest.importorskip("av", reason="the extra `video` is not installed")
+    path = tmp_path / f"a{suffix}"
+    assert write_video(path, (flat(colour) for colour in COLOURS), fps=12.5) == len(COLOURS)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == codec
+        assert stream.codec_context.pix_fmt == "yuv420p"  # what browsers play
+        assert stream.codec_context.colorspace == BT709
+        assert (stream.width, stream.height, float(stream.average_rate)) == (162, 122, 12.5)
+        frames = list(container.decode(video=0))
+    assert len(frames) == len(COLOURS)
+    for frame, colour in zip(frames, COLOURS, strict=True):
+        image = frame.reformat(format="rgb24", src_colorspace=BT709).to_ndarray()
+        assert np.abs(image[10:110, 10:150].astype(int) - colour).max() <= 4
+        assert image[-1, :150].mean() > 220  # the line that makes it even, tinted by its neighbour
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_an_mp4_begins_with_what_a_player_needs_first(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="the extra `video` is not installed")
+    write_video(tmp_path / "a.mp4", [flat(COLOURS[0])], fps=10)
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+@pytest.mark.parametrize(
+    "frames, words",
+    [
+        ([flat(COLOURS[0]), flat(COLOURS[0], 60)], "expected frames of 162x122, found 162x60"),
+        ([], "no frames"),
+    ],
+)
+def test_what_cannot_become_a_video_leaves_nothing(
+    tmp_path: Path, frames: list[np.ndarray], words: str
+) -> None:
+    pytest.importorskip("av", reason="the extra `video` is not installed")
+    with pytest.raises(DataError, match=f"a.webm: .*{words}"):
+        write_video(tmp_path / "a.webm", frames, fps=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_or_a_rate_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a\.avi: expected a file \.mp4 or \.webm"):
+        check_video(tmp_path / "a.avi", 10)
+    for fps in (0, -1, 1000, float("nan")):
+        with pytest.raises(ConfigError, match="--fps"):
+            check_video(tmp_path / "a.mp4", fps)
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(DataError, match="python -m pip install av"):
+        check_video(tmp_path / "a.mp4", 10)
