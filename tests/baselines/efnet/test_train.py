@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import torch
 from baselines.efnet import train, trainer
 from baselines.efnet.checkpoint import load_checkpoint
 from baselines.efnet.train import read_config
-from baselines.efnet.trainer import learning_rate
+from baselines.efnet.trainer import Report, Training, learning_rate
 from baselines.efnet.training_log import read_log
 from challenge import REPOSITORY
 from challenge.images import png_size
@@ -72,7 +73,24 @@ def test_writes_checkpoints_log_and_validation_images(
     scores = [row["val_psnr"] for row in rows if "val_psnr" in row]
     assert len(scores) == 2 and best["best_psnr"] == max(scores)
     assert list((folder / "tensorboard").iterdir()) and (folder / "config.yml").exists()
-    assert "next: bash run.sh predict" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "next: bash run.sh predict" in out
+    assert re.search(r"\d+\.\d% of the training's time went by waiting for data", out)
+    assert all(0 < row["waited_for_data"] < 1 for row in rows if "loss" in row)
+
+
+def test_the_time_that_training_waits_is_measured(tmp_path: Path) -> None:
+    config = read_config(Path(train.DEFAULT_CONFIG), TINY)
+    report = Report(Training(config, tmp_path))
+
+    def slow() -> Iterator[int]:
+        for number in range(3):
+            time.sleep(0.02)
+            yield number
+
+    assert list(report.waiting(slow())) == [0, 1, 2]  # type: ignore[arg-type]
+    assert report.waited >= 0.06
+    report.close()
 
 
 def test_the_loss_falls(main: Main, highrev: Path, runs: Path) -> None:
