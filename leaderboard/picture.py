@@ -15,7 +15,7 @@ from challenge.errors import DataError, SubmissionError
 from challenge.findings import shorten
 from challenge.images import read_png
 from challenge.metrics.psnr import psnr
-from challenge.representations import events_per_bin, voxel_grid
+from challenge.representations import voxel_grid
 from challenge.runs import (
     RunRecord,
     explain_place,
@@ -24,7 +24,7 @@ from challenge.runs import (
     run_folders,
 )
 from challenge.sample import Sample
-from leaderboard.pictures import event_picture
+from leaderboard.pictures import event_picture, stored_events
 from leaderboard.sheet import (
     WIDEST,
     Crop,
@@ -43,9 +43,7 @@ from leaderboard.sheet import (
 def grid_of(sample: Sample, bins: int) -> np.ndarray:
     """Make the (bins, H, W) float32 grid of signed events to draw; a stored one is taken."""
     if sample.events is None:
-        assert sample.stored_grid is not None  # a data set gives one of the two
-        scer = sample.stored_kind == "scer"
-        return events_per_bin(sample.stored_grid) if scer else sample.stored_grid
+        return stored_events(sample)
     return voxel_grid(sample.events, bins, *sample.blurry.shape[:2])
 
 

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from challenge.representations import events_per_bin
+from challenge.sample import Sample
+
 SATURATED = 6.0
 """So many events of one sign in a pixel give the full colour."""
+
+
+def stored_events(sample: Sample) -> np.ndarray:
+    """Take the signed events of each bin from a stored grid: (bins, H, W).
+
+    Args:
+        sample: without raw events.
+    """
+    assert sample.stored_grid is not None  # a data set gives one of the two
+    scer = sample.stored_kind == "scer"
+    return events_per_bin(sample.stored_grid) if scer else sample.stored_grid
 
 
 def event_picture(grid: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from challenge.metrics.psnr import psnr
 from challenge.representations import Representation, normalise_magnitude, normalise_nonzero
 from challenge.sample import Sample, sequence_of
 from leaderboard.histogram import draw_sums, draw_times
-from leaderboard.pictures import event_picture, signed_picture
+from leaderboard.pictures import event_picture, signed_picture, stored_events
 from leaderboard.sheet import (
     GAP,
     WIDEST,
@@ -34,7 +34,7 @@ from leaderboard.sheet import (
     stack,
 )
 
-FIRST = ("val", "train", "test")
+FIRST = ("val", "train", "test", "addition")
 """The split to be shown, if no frame of another is asked for."""
 NARROWEST_BIN = 130
 """Pixels of a panel of one bin."""
@@ -125,7 +125,9 @@ def source_of(path: Path, voxel_root: Path | None, bins: int) -> DataSource:
         raise DataError(f"{path}: {found}; {EXPECTED}")
     known = [each for each in SPLITS if (path / each).is_dir()]
     root = path if known or path.name not in SPLITS else path.parent
-    return DataSource(root, "highrev_voxel" if voxel_root else "highrev_raw", voxel_root, bins)
+    if voxel_root:
+        return DataSource(root, "highrev_voxel", voxel_root, bins)
+    return DataSource.of_folder(root, bins)
 
 
 def choose_part(sample: Sample, asked: str | None) -> Crop | None:
@@ -151,8 +153,7 @@ def _weight(sample: Sample) -> np.ndarray:
     """Count the events of each pixel: (H, W) float32."""
     height, width = sample.blurry.shape[:2]
     if sample.events is None:
-        assert sample.stored_grid is not None
-        summed: np.ndarray = np.abs(sample.stored_grid).sum(axis=0, dtype=np.float32)
+        summed: np.ndarray = np.abs(stored_events(sample)).sum(axis=0, dtype=np.float32)
         return summed
     flat = sample.events.y.astype(np.int64) * width + sample.events.x
     counted: np.ndarray = np.bincount(flat, minlength=height * width).reshape(height, width)
@@ -172,7 +173,7 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
     first = draw_sheet(top_panels(sample, crop), 4)
     width = first.shape[1]
     if sample.events is None:
-        times = draw_sums(grid, width - 2 * GAP, PLOT)
+        times = draw_sums(stored_events(sample), width - 2 * GAP, PLOT)
     else:
         times = draw_times(sample.events, reading.representation, width - 2 * GAP, PLOT)
     stored = sample.events is None
@@ -188,8 +189,7 @@ def top_panels(sample: Sample, crop: Crop | None) -> list[Panel]:
     place = crop or Crop(0, 0, width, height)
     events = sample.events
     if events is None:
-        assert sample.stored_grid is not None
-        picture, figures = event_picture(sample.stored_grid), "a stored grid"
+        picture, figures = event_picture(stored_events(sample)), "a stored grid"
     else:
         picture = event_picture(Representation().grid(events, height, width))
         share = f", {np.mean(events.p > 0):.0%} brighter" if len(events) else ""

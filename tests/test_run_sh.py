@@ -116,8 +116,10 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
     kit: Path, arguments: tuple[str, ...]
 ) -> None:
     done = call(kit, *arguments, active=False)
-    order = ["setup", "data", "download", "prepare", "train", "predict", "score", "weights"]
+    order = ["setup", "data", "download", "convert", "prepare", "import", "train", "predict"]
     order += [
+        "score",
+        "weights",
         "leaderboard",
         "show",
         "submit",
