@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -153,12 +154,13 @@ def test_a_stored_scer_grid_is_drawn_as_the_events_it_counts() -> None:
     grid = Representation("scer", 6).grid(events, 4, 9)
     mask = np.zeros((1, 4, 9), np.uint8)
     mask[0, 2, 1] = 1
-    stored = Sample("s", grey(4, 9), None, stored_grid=grid, stored_mask=mask)
+    stored = Sample("s", grey(4, 9), None, grid, "scer", mask)
     recorded = top_panels(Sample("s", grey(4, 9), events), None)[1].image
-    panels = {panel.title: panel for panel in top_panels(stored, None, "scer")}
+    panels = {panel.title: panel for panel in top_panels(stored, None)}
     assert (panels["events"].image == recorded).all()
     assert panels["stored mask"].figures == "white: events, 3%"
-    assert (top_panels(stored, None, "voxel")[1].image != recorded).any()  # the control
+    voxel = dataclasses.replace(stored, stored_kind="voxel")
+    assert (top_panels(voxel, None)[1].image != recorded).any()  # the control
     assert draw_sample(stored, reading_of("scer", 6, None), None, "t").shape[2] == 3
 
 
