@@ -36,7 +36,7 @@ def write_scer(path: Path, frames: Iterable[ScerFrame]) -> None:
     As the published one, and compressed without loss: grids and masks are mostly zeros.
     """
     h5py = load_h5py()
-    with write_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with write_whole(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         for number, (sample, grid, mask) in enumerate(frames):
             arrays = {
                 f"images/image{number:09d}": channels_first(sample.blurry),
@@ -60,7 +60,7 @@ def write_monash(path: Path, samples: Iterable[Sample]) -> None:
     """
     h5py = load_h5py()
     clock_us, count, images = 0.0, 0, 0
-    with write_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with write_whole(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         columns = {
             name: file.create_dataset(
                 f"events/{name}", (0,), kind, maxshape=(None,), chunks=(1 << 16,), **TIGHT
