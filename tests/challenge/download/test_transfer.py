@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from lying_server import Server, serving
 
-from challenge.download.transfer import Patience, Unreachable, fetch, forget
+from challenge.download.part import forget
+from challenge.download.transfer import Patience, Unreachable, fetch
 from challenge.download.unpack import is_whole_zip, looks_like_zip
 from challenge.errors import DataError, DiskError
 
