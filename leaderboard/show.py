@@ -23,6 +23,7 @@ from challenge.images import write_png
 from challenge.representations import KINDS
 from challenge.runs import SUBMISSIONS, find_runs, load_record
 from challenge.sample import sequence_of
+from challenge.submission.candidate import limits_of
 from leaderboard import clips
 from leaderboard.picture import choose_crop, choose_runs, open_shelf, panels_of, read_shown
 from leaderboard.sample_picture import (
@@ -176,6 +177,8 @@ def show_runs(folder: Path, frame: str | None, only: Sequence[str], look: Look) 
         count = write_video(path, drawn, look.fps)
         print(f"{count} of {len(beside)} frames of the sequence: those that every run has")
     print(f"wrote {path}: {' | '.join(panel.title for panel in panels)}")
+    if limits := limits_of(load_record(folder)):
+        print(f"limits: {limits}")
     if place:
         print(f"drawn is --crop {place} of {shown.sample.frame}; --crop none draws all of it")
 

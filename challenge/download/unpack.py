@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from challenge.datasets.packed import find_root
-from challenge.download.space import need_space
+from challenge.environment.space import need_space
 from challenge.errors import FIXES, DataError
 from challenge.files import BLOCK, replace_folder
 from challenge.findings import printable, shorten

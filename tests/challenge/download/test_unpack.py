@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from challenge.datasets.packed import find_root
-from challenge.download.space import need_space
 from challenge.download.unpack import is_whole_zip, looks_like_zip, unpack
+from challenge.environment.space import need_space
 from challenge.errors import ChallengeError, DataError, DiskError, disk_errors
 
 FILES = {"train/a.h5": b"a" * 5000, "train/deep/b.h5": b"b", "test/c.h5": b"c"}
@@ -175,9 +175,7 @@ def test_room_is_looked_after(tmp_path: Path) -> None:
         need_space(tmp_path / "not" / "there", 9 * 10**18, "a")
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_damaged_archive_gives_all_of_it_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
