@@ -22,7 +22,7 @@ from challenge.events import Events, elapsed
 from challenge.representations.speed import LANES, NORMALISED_ROWS
 
 TOGETHER = 1024
-"""Events whose cells are computed before any is moved: plain arithmetic, in the widest registers."""
+"""Events whose cells are computed before any is moved: plain arithmetic in the widest registers."""
 
 AHEAD = 16
 """Records between asking memory for a cell and adding to it."""

@@ -75,7 +75,8 @@ def scer(
     half, flat = bins // 2, grid.reshape(-1)
     first, last, span_us = span_of(events, span)
     for block in blocks_within(events, height, width, first, last, ordered):
-        place = (bins * elapsed(block.t, first) / (span_us or 1.0)).astype(np.int64)
+        since = elapsed(block.t, first)
+        place = (bins * since / span_us).astype(np.int64) if span_us else bins - 1
         place = np.minimum(place, bins - 1)
         cell = (place * height + block.y.astype(np.int64)) * width + block.x.astype(np.int64)
         added = np.where((block.p > 0) == (place >= half), np.float32(1), np.float32(-1))
