@@ -203,8 +203,7 @@ def show_data(
     else:
         target = look.path(pictures, sequence_of(frame))
         frames = clips.frames_beside(dataset, frame)
-        kind = reading.representation.kind
-        drawn = clips.of_data(dataset, frames, place, look.columns, kind)
+        drawn = clips.of_data(dataset, frames, place, look.columns)
         count = write_video(target, drawn, look.fps)
         print(f"wrote {target}: {count} frames, from {frames[0]} to {frames[-1]}")
     if place:
