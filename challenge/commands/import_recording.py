@@ -110,14 +110,15 @@ def report(root: Path, split: str, made: Imported) -> None:
     print(f"{len(names)} frames, {names[0]} to {names[-1]}, exposure {some}")
     outside = made.events - made.inside
     print(
-        f"{made.inside} of {made.events} events lie in an exposure; {outside} lie outside of all "
-        f"and are dropped, but for a tenth of an exposure after each"
+        f"{made.inside} of {made.events} events lie in an exposure; {outside} lie outside of all: "
+        "dropped, but for up to a tenth of an exposure after each"
     )
     if made.without:
         print(f"warning: {made.without} of the frames have no event", file=sys.stderr)
     print(f"wrote {root / split}")
     print(
-        f"next: bash run.sh predict --data {root} --split {split} --baseline edi, bash run.sh show"
+        f"next: bash run.sh doctor {root}, bash run.sh show {root}, "
+        f"bash run.sh predict --data {root} --split {split} --baseline edi"
     )
 
 
