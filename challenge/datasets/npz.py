@@ -70,6 +70,21 @@ def read_npz(path: Path, *keys: str, most: int | None = None) -> dict[str, np.nd
         raise DataError(problem) from error
 
 
+def list_npz(path: Path) -> list[str]:
+    """List the names of an npz's arrays.
+
+    Raises:
+        DataError: not an npz.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception as error:  # zipfile raises almost anything on odd bytes
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: not a readable npz ({reason}); copy it again") from error
+    return [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
+
+
 def _describe(archive: zipfile.ZipFile, key: str) -> Member:
     """Read an array's header, and refuse one that does not describe what follows it."""
     try:

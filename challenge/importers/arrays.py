@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import read_npz
+from challenge.datasets.npz import list_npz, read_npz
 from challenge.errors import DataError
 from challenge.importers.columns import Layout, choose_order, choose_unit, find_names, make_events
 from challenge.importers.recording import BLOCK, Part, Recording
@@ -41,7 +41,7 @@ def _columns(path: Path, layout: Layout) -> dict[str, np.ndarray]:
         names: dict[str, str] | None = None
         table = _load_npy(path)
     else:
-        keys = npz_keys(path)
+        keys = list_npz(path)
         names = find_names(keys)
         if names is not None:
             arrays = read_npz(path, *names.values())
@@ -63,17 +63,6 @@ def _columns(path: Path, layout: Layout) -> dict[str, np.ndarray]:
     rows = table if table.shape[1] == 4 else table.T
     order = choose_order(path, rows, layout)
     return {key: rows[:, i] for i, key in enumerate(order)}
-
-
-def npz_keys(path: Path) -> list[str]:
-    """List what an npz holds.
-
-    Raises:
-        DataError: not an npz.
-    """
-    read_npz(path)
-    with np.load(path) as archive:
-        return list(archive.keys())
 
 
 def _load_npy(path: Path) -> np.ndarray:
