@@ -1,7 +1,8 @@
 """How often the doctor tells rightly whether events follow the images: false alarms and misses.
 
-For each data set (any in HighREV's layout; the simulator makes small ones), each sequence is judged as it is and harmed in every way that is known, from the sharp images, from the next frames
-alone, and from single frames alone.
+For each data set (any in HighREV's layout; the simulator makes small ones), each sequence is judged
+as it is and harmed in every way that is known: from the sharp images, from the next frames alone,
+and from single frames alone.
 
     for seed in $(seq 1 30); do
         bash run.sh data --out sets/$seed --seed $seed --width 160 --height 120 \\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -89,11 +90,20 @@ def damaged(path: Path, error: object) -> DataError:
 
 def named(path: Path, parts: Iterable[Part]) -> Iterator[Part]:
     """Pass parts on; what a foreign library raises becomes a DataError that names the file."""
-    try:
+    with naming(path):
         yield from parts
-    except (DataError, ConfigError, MemoryError, KeyboardInterrupt, GeneratorExit):
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn what foreign libraries raise of odd bytes into a DataError that names the file.
+
+    Raises:
+        DataError: as it came, or in place of anything else but what is not about the file.
+    """
+    try:
+        yield
+    except (DataError, ConfigError, MemoryError, KeyboardInterrupt, GeneratorExit, SystemExit):
         raise
     except BaseException as error:  # a Rust library's panic is no Exception
-        if isinstance(error, SystemExit):
-            raise
         raise damaged(path, error) from error
