@@ -117,6 +117,28 @@ class EventSums:
         return float((tamed(self.middle) ** 2).sum()) / self.noise if self.noise else 0.0
 
 
+def sums_of_counts(counts: np.ndarray, moments: np.ndarray) -> EventSums:
+    """Take the sums from a grid: (bins, H, W) signed events, which happened at (bins,) moments.
+
+    Events of both signs in a cell are lost: the noise comes out too small, the signal too large.
+    """
+    bins, height, width = counts.shape
+    cells = Cells.of(height, width)
+    rows, columns = cells.shape
+    area = float(cells.side**2)
+    size = (columns, rows)
+    whole = [np.asarray(c[: rows * cells.side, : columns * cells.side], np.float32) for c in counts]
+    small = np.stack([cv2.resize(c, size, interpolation=cv2.INTER_AREA) * area for c in whole])
+    weights = np.minimum(moments, 1 - moments) ** 2
+    noise = float(np.abs(counts).sum(axis=(1, 2), dtype=np.float64) @ weights)
+    late = np.where(moments > 0.5, 1.0, np.where(moments < 0.5, 0.0, 0.5))
+    rising, total, later = (
+        np.tensordot(weight, small, 1).astype(np.float32)
+        for weight in (moments, np.ones(bins), late)
+    )
+    return EventSums(noise, rising, total, later, np.zeros_like(total))
+
+
 @dataclass(frozen=True)
 class Vote:
     """How one frame correlates with its events: as they are, and in each other version.

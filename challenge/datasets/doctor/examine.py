@@ -8,6 +8,7 @@ from pathlib import Path
 
 from challenge.datasets.doctor.alignment import Verdict
 from challenge.datasets.doctor.frame import Job, Look, look_at_frame
+from challenge.datasets.doctor.hdf5 import look_at_hdf5_frame, survey_hdf5
 from challenge.datasets.doctor.survey import Place, locate, survey
 from challenge.datasets.doctor.whole import Tally
 from challenge.environment.cores import cores
@@ -60,14 +61,14 @@ def examine(
     Raises:
         DataError: there is no data set at `path`.
     """
-    found = survey(locate(path, voxel_root, format))
+    place = locate(path, voxel_root, format)
+    found = survey_hdf5(place) if place.hdf5 else survey(place)
     jobs = [Job(found.place, files) for files in found.frames]
     tally = Tally(found.place)
-    for look in progress(
-        map_in_processes(look_at_frame, jobs, workers or _workers(jobs)), len(jobs)
-    ):
-        found.findings += look.findings
-        tally.add(look)
+    look = look_at_hdf5_frame if place.hdf5 else look_at_frame
+    for seen in progress(map_in_processes(look, jobs, workers or _workers(jobs)), len(jobs)):
+        found.findings += seen.findings
+        tally.add(seen)
     found.findings += tally.findings()
     splits = found.place.splits
     return Diagnosis(
@@ -83,7 +84,10 @@ def _workers(jobs: Sequence[Job]) -> int:
     """Choose one process, or one per core where there is much to read, by the middle frame."""
     if not jobs:
         return 1
-    files = jobs[len(jobs) // 2].files
-    paths = [files.blurry, *files.slices, *(each for each in (files.sharp, files.grid) if each)]
-    size = sum(path.stat().st_size for path in paths) * len(jobs)
+    if jobs[0].place.hdf5:
+        size = sum(path.stat().st_size for path in {job.files.blurry.parents[1] for job in jobs})
+    else:
+        files = jobs[len(jobs) // 2].files
+        paths = [files.blurry, *files.slices, *(each for each in (files.sharp, files.grid) if each)]
+        size = sum(path.stat().st_size for path in paths) * len(jobs)
     return min(cores(), len(jobs)) if size >= WORTH_PROCESSES else 1
