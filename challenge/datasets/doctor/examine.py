@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from challenge.datasets.doctor.alignment import Verdict
 from challenge.datasets.doctor.frame import Job, Look, look_at_frame
 from challenge.datasets.doctor.hdf5 import look_at_hdf5_frame, survey_hdf5
+from challenge.datasets.doctor.stores import data_of_store, store_problems
 from challenge.datasets.doctor.survey import Place, locate, survey
 from challenge.datasets.doctor.whole import Tally
 from challenge.environment.cores import cores
 from challenge.environment.processes import map_in_processes
+from challenge.errors import DataError
 from challenge.findings import Finding
 
 LEVELS = ("error", "warning", "note")
@@ -61,6 +64,8 @@ def examine(
     Raises:
         DataError: there is no data set at `path`.
     """
+    if data := data_of_store(Path(os.path.abspath(path))):
+        raise DataError(f"{path}: a training store; name the data set that it was made of: {data}")
     place = locate(path, voxel_root, format)
     found = survey_hdf5(place) if place.hdf5 else survey(place)
     jobs = [Job(found.place, files) for files in found.frames]
@@ -69,7 +74,7 @@ def examine(
     for seen in progress(map_in_processes(look, jobs, workers or _workers(jobs)), len(jobs)):
         found.findings += seen.findings
         tally.add(seen)
-    found.findings += tally.findings()
+    found.findings += [*tally.findings(), *store_problems(place)]
     splits = found.place.splits
     return Diagnosis(
         found.place,
