@@ -32,6 +32,7 @@ SWAPPED = (
     *("with x and y swapped", "turned by 90 degrees to the left"),
     *("turned by 90 degrees to the right", "with x and y swapped and turned by 180 degrees"),
 )
+FLIPPED, BACKWARDS = "with the polarity flipped", "with time running backwards in each exposure"
 LEAST_SIGNAL = 1.4
 """Of the power of the event sum over that of signs drawn at random: 1 where there is only noise
 (0.98 to 1.02 measured), 1.5 and more where something moved."""
@@ -225,6 +226,12 @@ def judge(votes: Sequence[Vote]) -> Verdict:
     chosen = strong or votes
     if not chosen:
         return Verdict("cannot tell")
+    sharp, after = (
+        float(np.median([vote.scores[0] for vote in votes if vote.by == by] or [0.0]))
+        for by in ("sharp", "next")
+    )
+    if sharp <= -CLEAR and after >= CLEAR:  # only what happens within an exposure has turned
+        return Verdict(BACKWARDS, "sharp", -sharp, sharp)
     medians = np.median([vote.scores for vote in chosen], axis=0)
     by = chosen[0].by
     best = int(np.argmax(np.abs(medians)))
@@ -235,8 +242,9 @@ def judge(votes: Sequence[Vote]) -> Verdict:
         if best == 0 and score > 0:
             return Verdict("aligned", by, score, others)
         says = [] if best == 0 else [(*TURNED, *SWAPPED)[best]]
-        says += ["with the polarity flipped (or time reversed)"] * (score < 0)
-        return Verdict(" and ".join(says), by, score, float(medians[0]))
+        both = sharp <= -CLEAR and after <= -CLEAR
+        says += [FLIPPED + " (or time reversed)" * (not both)] * (score < 0)
+        return Verdict(" and ".join(says), by, abs(score), float(medians[0]))
     if strong and abs(score) < NOTHING and all(vote.sure for vote in strong):
         return Verdict("nothing in common", by, float(medians[0]), abs(score))
     return Verdict("cannot tell", by, float(medians[0]), abs(score))
