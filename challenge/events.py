@@ -186,7 +186,7 @@ def _fits(events: Events, height: int, width: int) -> bool:
 
 def _lies_below(values: np.ndarray, size: int) -> bool:
     """Whether all lie in 0 … size - 1."""
-    if values.dtype.kind == "i":  # one pass instead of two: read as unsigned, the negative are large
+    if values.dtype.kind == "i":  # one pass: read as unsigned, the negative are large
         values = values.view(values.dtype.str.replace("i", "u"))
     return bool(values.max() < size) and (values.dtype.kind != "f" or bool(values.min() >= 0))
 

@@ -125,19 +125,9 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
     kit: Path, arguments: tuple[str, ...]
 ) -> None:
     done = call(kit, *arguments, active=False)
-    order = ["setup", "data", "download", "prepare", "train", "predict", "score", "weights"]
-    order += [
-        "leaderboard",
-        "show",
-        "submit",
-        "check",
-        "ledger",
-        "rehearse",
-        "bundle",
-        "test",
-        "lint",
-        "doctor",
-    ]
+    order = ["setup", "data", "download", "convert", "prepare", "import", "train", "predict"]
+    order += ["score", "weights", "leaderboard", "show", "submit", "check", "ledger", "rehearse"]
+    order += ["bundle", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

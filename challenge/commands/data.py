@@ -11,12 +11,16 @@ from typing import Annotated
 import typer
 
 from challenge import cli
+from challenge.commands.options import MachinePart
 from challenge.datasets.layout import MANIFEST
 from challenge.errors import ConfigError
+from challenge.findings import shorten
 from challenge.importers import street, street_source
 from challenge.importers.place import maker
+from challenge.parts import Part
 from challenge.rules import load_rules
 from challenge.simulation.embedded import DEFAULT_ROOT, check, make
+from challenge.simulation.parts import make_part
 from challenge.simulation.sequences import SPLITS, Request, plan
 
 
@@ -44,12 +48,15 @@ def data(
     train_only: Annotated[bool, typer.Option("--train-only", help="No val, no test.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what was made before.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes; default: one per core.")] = None,
+    part: MachinePart = None,
 ) -> None:
     """Make a small data set in HighREV's layout: photographs, motion, a simulated event camera.
 
     Needs no network, but for --real: 8 frames of a real camera over a street, their sharp middles
     known. Full-size frames for a benchmark: bash run.sh data --out data/full --width
     1632 --height 1224 --frames 2 --sequences 2 --train-only
+
+    Several machines: each makes one --part I/N, and the last to end puts all together.
     """
     if real:
         make_real(recording, out or street.ROOT, force)
@@ -62,7 +69,13 @@ def data(
     request = Request(seed, width, height, frames, sequences, train_only)
     check(request, workers)
     started = time.perf_counter()
-    if not make(out, request, force, workers):
+    if part is not None:
+        if force:
+            raise ConfigError("--part and --force: move away what is there, or use another --out")
+        if missing := make_part(out, request, Part.parse(part), workers):
+            print(f"part {part} is made; still missing: {', '.join(shorten(missing))}")
+            return
+    elif not make(out, request, force, workers):
         print(f"{out}: already there, made with these very settings; nothing to do")
         return
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

@@ -95,7 +95,7 @@ def needs() -> list[str]:
     date.
     """
     pins = [f"{name}=={setting(name)}" for name in ("torch", "torchvision")]
-    return pins + [f"{name}>={lowest}" for name, lowest in requirements("dev", "events")]
+    return pins + [f"{name}>={lowest}" for name, lowest in requirements("dev", "events", "fast")]
 
 
 def venv_state() -> dict[str, object] | None:

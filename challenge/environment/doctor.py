@@ -92,6 +92,14 @@ def check_opencv() -> Finding:
         return Finding("OpenCV", str(error), f"{advice} opencv-python-headless", True)
 
 
+def check_loops() -> Finding:
+    """Say whether numba compiles the loops over events."""
+    if bootstrap.lacking("fast"):
+        found = "NumPy makes the grids of events: the same, in some three times the time"
+        return Finding("loops", found, "`bash run.sh setup` installs numba")
+    return Finding("loops", f"compiled by numba {metadata.version('numba')}")
+
+
 def check_data(root: Path = bootstrap.ROOT) -> Finding:
     """Say whether the embedded data set has been made."""
     folder = root / "data" / "mini"
@@ -113,6 +121,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_torch,
     check_torchvision,
     check_opencv,
+    check_loops,
     check_data,
     check_machine,
 )

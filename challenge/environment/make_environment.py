@@ -47,6 +47,17 @@ from challenge.environment.installer import (
 )
 
 
+EXTRAS = {
+    "events": (
+        "what reads recordings of other formats",
+        "`bash run.sh import` reads no AEDAT4 and no ROS bag",
+    ),
+    "fast": ("what compiles the loops over events", "grids take some three times as long"),
+}
+"""Of pyproject.toml: what is installed where it can be, and what one loses where not."""
+COMPILE_LOOPS = "from challenge.representations.speed import compiled; compiled()"
+
+
 def choose_build(wish: str | None, before: object, gpu: str | None) -> tuple[str, str]:
     """Decide which torch to install: "cpu", "cuda" or a torch backend of uv; and why.
 
@@ -130,11 +141,10 @@ def install_kit(installer: Installer, python: str) -> None:
         held_to = ("-c", str(constraints), "-e")
         if not installer.install(*held_to, ".[dev]"):
             raise SetupError("the dependencies could not be installed: the reason stands above")
-        say("what reads recordings of other formats")
-        if not installer.install(*held_to, ".[events]"):
-            say(
-                "not installed: `bash run.sh import` reads no AEDAT4 and no ROS bag; all else works"
-            )
+        for extra, (what, lost) in EXTRAS.items():
+            say(what)
+            if not installer.install(*held_to, f".[{extra}]"):
+                say(f"not installed: {lost}; all else works")
 
 
 def make_venv(uv: str | None) -> None:
@@ -243,6 +253,7 @@ def main(argv: Sequence[str]) -> int:
             python = extend(sys.executable, uv, build, gpu is not None)
         else:
             python = build_venv(build, gpu is not None)
+        subprocess.run([python, "-c", COMPILE_LOOPS], cwd=ROOT)  # some seconds, once
         say(f"ready after {time.monotonic() - start:.0f} s: {python}")
         return subprocess.run([python, str(ROOT / "challenge" / "doctor.py")]).returncode
     except SetupError as error:

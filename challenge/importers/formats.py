@@ -10,7 +10,7 @@ from challenge.errors import DataError
 from challenge.importers import aedat4, hdf5, prophesee, rosbag
 from challenge.importers.arrays import read_arrays
 from challenge.importers.columns import Layout, check_layout
-from challenge.importers.recording import Recording, naming
+from challenge.importers.recording import Recording
 from challenge.importers.text import read_text
 
 
@@ -59,5 +59,4 @@ def open_recording(path: Path, layout: Layout | None = None) -> Recording:
         )
     if not path.stat().st_size:
         raise DataError(f"{path}: an empty file; copy it again")
-    with naming(path):
-        return read(path, layout)
+    return read(path, layout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from challenge.errors import DataError
 from challenge.events import Events, elapsed
 from challenge.representations.scer import scer
+from challenge.representations.spread import blocks_within, span_of, spread
 from challenge.representations.voxel import voxel_grid
 
 KINDS = ("voxel", "scer", "nested")
@@ -39,22 +41,28 @@ class Representation:
         return self.bins * (len(self.windows) if self.kind == "nested" else 1)
 
     def grid(
-        self, events: Events, height: int, width: int, span: tuple[Any, Any] | None = None
+        self,
+        events: Events,
+        height: int,
+        width: int,
+        span: tuple[Any, Any] | None = None,
+        ordered: bool = True,
     ) -> np.ndarray:
         """Make the (channels, height, width) float32 grid of some events, not normalised.
 
         With the span of a whole frame, the grid of its cropped events is the crop of its grid, bit
-        for bit.
+        for bit. Events whose time does not ascend (`ordered` False), but that of each pixel does,
+        give the same grid too.
 
         Raises:
             DataError: an unknown kind, or what `voxel_grid` and `scer` refuse.
         """
         if self.kind == "voxel":
-            return voxel_grid(events, self.bins, height, width, span)
+            return voxel_grid(events, self.bins, height, width, span, ordered)
         if self.kind == "scer":
-            return scer(events, self.bins, height, width, span)
+            return scer(events, self.bins, height, width, span, ordered)
         if self.kind == "nested":
-            return nested(events, self.bins, self.windows, height, width, span)
+            return nested(events, self.bins, self.windows, height, width, span, ordered)
         raise DataError(f"representation {self.kind}: expected one of {', '.join(KINDS)}")
 
 
@@ -65,6 +73,7 @@ def nested(
     height: int,
     width: int,
     span: tuple[Any, Any] | None = None,
+    ordered: bool = True,
 ) -> np.ndarray:
     """Stack the voxel grids of several windows around the middle of the exposure.
 
@@ -77,20 +86,30 @@ def nested(
         windows: shares of the exposure, each in (0, 1].
         height, width: sensor size in pixels.
         span: (t_first, t_last) on the events' clock; by default those of the events.
+        ordered: whether t ascends, see `voxel_grid`.
 
     Returns:
         (len(windows) * bins, height, width) float32.
+
+    Raises:
+        DataError: see `voxel_grid`.
     """
-    if not len(events):
-        return np.zeros((len(windows) * bins, height, width), np.float32)
-    first, last = np.asarray(span or (events.t[0], events.t[-1]), events.t.dtype)
-    whole_us = float(elapsed(last[None], first)[0])
-    since = elapsed(events.t, first)
-    grids = []
-    for share in windows:
-        low, high = whole_us * (1 - share) / 2, whole_us * (1 + share) / 2
-        start, end = np.searchsorted(since, low, "left"), np.searchsorted(since, high, "right")
-        part = slice(start, end)
-        inside = Events(x=events.x[part], y=events.y[part], t=since[part], p=events.p[part])
-        grids.append(voxel_grid(inside, bins, height, width, span=(low, high)))
-    return np.concatenate(grids)
+    if bins < 1:
+        raise DataError(f"voxel grid: expected at least 1 bin, found {bins}")
+    grids = np.zeros((len(windows), bins, height, width), np.float32)
+    if len(events):
+        first, last, whole_us = span_of(events, span)
+        for grid, share in zip(grids, windows, strict=True):
+            low, high = whole_us * (1 - share) / 2, whole_us * (1 + share) / 2
+            blocks = blocks_within(events, height, width, first, last, ordered)
+            spread(grid, _between(blocks, first, low, high), first, low, high - low)
+    return grids.reshape(-1, height, width)
+
+
+def _between(blocks: Iterable[Events], first: Any, low: float, high: float) -> Iterator[Events]:
+    """Hand on the events from low to high, in microseconds since `first`."""
+    for block in blocks:
+        since = elapsed(block.t, first)
+        inside = np.flatnonzero((since >= low) & (since <= high))
+        if len(inside):
+            yield block if len(inside) == len(block) else block.select(inside)

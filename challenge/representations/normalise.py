@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+from challenge.representations.speed import LANES, NORMALISED_ROWS, compiled
 
 
 def normalise_nonzero(voxel: np.ndarray) -> np.ndarray:
@@ -22,16 +26,37 @@ def normalise_nonzero(voxel: np.ndarray) -> np.ndarray:
     >>> normalise_nonzero(np.array([2.0, 0.0, 6.0])).tolist()
     [-1.0, 0.0, 1.0]
     """
-    voxel = np.asarray(voxel, np.float32)
-    nonzero = voxel != 0
-    cells = voxel[nonzero].astype(np.float64)
-    if not cells.size:
-        return np.zeros_like(voxel)
-    spread = cells.std()
-    result = np.zeros_like(voxel)
-    if spread > 1e-6 * max(1.0, float(np.abs(cells).max())):
-        result[nonzero] = (cells - cells.mean()) / spread
-    return result
+    flat = np.ascontiguousarray(voxel, np.float32).reshape(-1)
+    loops = compiled()
+    count, total, squares = loops.moments(flat) if loops else _moments(flat)
+    result = np.zeros_like(flat)
+    mean = total / max(count, 1)
+    spread = math.sqrt(max(squares / max(count, 1) - mean * mean, 0.0))
+    if spread > 1e-6 * max(1.0, largest_magnitude(flat)):
+        (loops.standardise if loops else _standardise)(flat, mean, 1 / spread, result)
+    return result.reshape(np.shape(voxel))
+
+
+def _moments(flat: np.ndarray) -> tuple[float, float, float]:
+    """Return how many cells are not zero, their sum, and that of their squares."""
+    count, totals, squares = 0, np.zeros(LANES), np.zeros(LANES)
+    for begin in range(0, flat.size, LANES * NORMALISED_ROWS):
+        block = flat[begin : begin + LANES * NORMALISED_ROWS].astype(np.float64)
+        count += int(np.count_nonzero(block))
+        block = np.pad(block, (0, -block.size % LANES)).reshape(-1, LANES)
+        totals += block.sum(axis=0)
+        squares += np.square(block, out=block).sum(axis=0)
+    return float(count), sum(totals.tolist()), sum(squares.tolist())
+
+
+def _standardise(flat: np.ndarray, mean: float, scale: float, result: np.ndarray) -> None:
+    """Write (cell - mean) * scale of the cells that are not zero; zeros stay zero."""
+    for begin in range(0, flat.size, LANES * NORMALISED_ROWS):
+        part = slice(begin, begin + LANES * NORMALISED_ROWS)
+        block = flat[part].astype(np.float64)
+        block -= mean
+        block *= scale
+        result[part] = np.where(flat[part] != 0, block, 0.0)
 
 
 def normalise_magnitude(grid: np.ndarray, magnitude: float | None = None) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.events import Events, check_on_sensor, elapsed
+from challenge.events import Events, elapsed
+from challenge.representations.spread import blocks_within, span_of
 
 
 def events_per_bin(grid: np.ndarray) -> np.ndarray:
@@ -32,7 +33,12 @@ def events_per_bin(grid: np.ndarray) -> np.ndarray:
 
 
 def scer(
-    events: Events, bins: int, height: int, width: int, span: tuple[Any, Any] | None = None
+    events: Events,
+    bins: int,
+    height: int,
+    width: int,
+    span: tuple[Any, Any] | None = None,
+    ordered: bool = True,
 ) -> np.ndarray:
     """Sum events between the middle of the exposure and equally spaced moments before and after.
 
@@ -45,6 +51,7 @@ def scer(
         bins: number of channels, even, at least 2.
         height, width: sensor size in pixels.
         span: (t_first, t_last) on the events' clock; by default those of the events.
+        ordered: whether t ascends, which is checked; if not, give the span. The result is the same.
 
     Returns:
         (bins, height, width) float32, whole numbers; zeros if there are no events.
@@ -62,18 +69,19 @@ def scer(
     """
     if bins < 2 or bins % 2:
         raise DataError(f"SCER: expected an even number of bins, at least 2, found {bins}")
-    check_on_sensor(events, height, width)
-    counts = np.zeros((bins, height * width), np.float32)
-    if len(events):
-        first, last = np.asarray(span or (events.t[0], events.t[-1]), events.t.dtype)
-        span_us = float(elapsed(last[None], first)[0]) or 1.0
-        place = np.minimum((bins * elapsed(events.t, first) / span_us).astype(np.int64), bins - 1)
-        pixel = events.y.astype(np.int64) * width + events.x.astype(np.int64)
-        edges = np.searchsorted(place, np.arange(bins + 1))
-        for k in range(bins):
-            part = slice(edges[k], edges[k + 1])
-            counts[k] = np.bincount(pixel[part], events.sign[part], height * width)
-    half = bins // 2
-    before = -np.cumsum(counts[half - 1 :: -1], axis=0)[::-1]
-    after = np.cumsum(counts[half:], axis=0)
-    return np.concatenate([before, after]).reshape(bins, height, width)
+    grid = np.zeros((bins, height, width), np.float32)
+    if not len(events):
+        return grid
+    half, flat = bins // 2, grid.reshape(-1)
+    first, last, span_us = span_of(events, span)
+    for block in blocks_within(events, height, width, first, last, ordered):
+        since = elapsed(block.t, first)
+        place = (bins * since / span_us).astype(np.int64) if span_us else bins - 1
+        place = np.minimum(place, bins - 1)
+        cell = (place * height + block.y.astype(np.int64)) * width + block.x.astype(np.int64)
+        added = np.where((block.p > 0) == (place >= half), np.float32(1), np.float32(-1))
+        np.add.at(flat, cell, added)
+    for k in range(1, half):  # from the middle outwards
+        grid[half - 1 - k] += grid[half - k]
+        grid[half + k] += grid[half + k - 1]
+    return grid

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.events import Events, checked_blocks, check_on_sensor, elapsed
+from challenge.events import Events, check_on_sensor, checked_blocks, elapsed
+from challenge.representations.speed import compiled
 
 MOST_CELLS = 2**31
 """A record of the compiled way has 31 bits for its cell: larger grids take NumPy's."""
@@ -29,11 +28,12 @@ def spread(
         grid: (bins, height, width) float32, contiguous. Added to.
         blocks: events on the grid, with 0 <= s <= bins - 1. Those of one pixel in order of time.
         first: on the events' clock.
-        start_us, span_us: of the grid, since `first`.
+        start_us, span_us: of the grid, since `first`. Where the span is none, s = 0.
     """
-    ways = compiled() if grid.size < MOST_CELLS else None
-    if ways is not None:
-        ways(grid, blocks, first, start_us, span_us)
+    span_us = span_us or 1.0
+    loops = compiled() if grid.size < MOST_CELLS else None
+    if loops is not None:
+        loops.spread(grid, blocks, first, start_us, span_us)
         return
     bins, height, width = grid.shape
     flat, right_by, top = grid.reshape(-1), height * width if bins > 1 else 0, max(bins - 2, 0)
@@ -48,23 +48,13 @@ def spread(
         np.add.at(flat, cell, np.where(bright, 1 - share, share - 1))
 
 
-@functools.cache
-def compiled() -> Callable[..., None] | None:
-    """Return the compiled `spread`; None where numba is not installed."""
-    if importlib.util.find_spec("numba") is None:
-        return None
-    from challenge.representations import compiled
-
-    return compiled.spread
-
-
 def span_of(events: Events, span: tuple[Any, Any] | None) -> tuple[Any, Any, float]:
     """Return a span's ends on the events' clock, by default those of the events, and its length in
-    microseconds; 1 if it has none.
+    microseconds.
     """
     first, last = np.asarray(span or (events.t[0], events.t[-1]), events.t.dtype)
     with np.errstate(invalid="ignore"):  # what is no number is refused with its block
-        return first, last, float(elapsed(last[None], first)[0]) or 1.0
+        return first, last, float(elapsed(last[None], first)[0])
 
 
 def blocks_within(

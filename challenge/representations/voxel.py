@@ -57,5 +57,6 @@ def voxel_grid(
     grid = np.zeros((bins, height, width), np.float32)
     if len(events):
         first, last, span_us = span_of(events, span)
-        spread(grid, blocks_within(events, height, width, first, last, ordered), first, 0.0, span_us)
+        blocks = blocks_within(events, height, width, first, last, ordered)
+        spread(grid, blocks, first, 0.0, span_us)
     return grid

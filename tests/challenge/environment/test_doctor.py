@@ -79,6 +79,16 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.parametrize("lacking, advice", [(["numba"], "setup"), ([], "")])
+def test_slower_loops_are_a_note(
+    monkeypatch: pytest.MonkeyPatch, lacking: list[str], advice: str
+) -> None:
+    monkeypatch.setattr(bootstrap, "lacking", lambda *extras: lacking)
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "0.61.2")
+    row = doctor.check_loops()
+    assert advice in row.advice and bool(advice) == bool(row.advice) and not row.broken
+
+
 def test_the_data_set_is_asked_for_until_it_is_there(tmp_path: Path) -> None:
     assert "bash run.sh data" in doctor.check_data(tmp_path).advice
     (tmp_path / "data" / "mini").mkdir(parents=True)

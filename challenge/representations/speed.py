@@ -1,0 +1,23 @@
+"""Whether grids are made by loops that numba compiled, or by NumPy: with equal results."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from types import ModuleType
+
+LANES, NORMALISED_ROWS = 1024, 64
+"""Cells are summed by rows of LANES, and of so many rows at a time: in one order, whoever sums."""
+
+
+@functools.cache
+def compiled() -> ModuleType | None:
+    """Import the compiled loops; None where numba is not installed.
+
+    The first import ever compiles them, in some seconds; later ones take half a second.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return None
+    from challenge.representations import compiled as loops
+
+    return loops
