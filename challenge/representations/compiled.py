@@ -51,9 +51,8 @@ def readable(kind: Any) -> Any:
     return types.Array(kind, 1, "C", readonly=True)
 
 
-@intrinsic
 def prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the memory of array[index], to be written to."""
+    """Ask for the memory of array[index], to be written to (the instruction, for `intrinsic`)."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -65,6 +64,9 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
+
+
+ask_for = intrinsic(prefetch)
 
 
 @compile_for()
@@ -90,8 +92,8 @@ def drain(flat: Any, right_by: Any, records: Any) -> None:
     for i in range(len(records)):
         if i + AHEAD < len(records):
             soon = np.int64(records[i + AHEAD] >> np.uint64(33))
-            prefetch(flat, soon)
-            prefetch(flat, soon + right_by)
+            ask_for(flat, soon)
+            ask_for(flat, soon + right_by)
         cell = np.int64(records[i] >> np.uint64(33))
         share = shares[2 * i]
         rest = np.float32(1) - share
