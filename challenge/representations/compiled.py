@@ -176,9 +176,9 @@ def spread(
     drain_all(flat, right_by, bands, filled)
 
 
-@compile_for(types.UniTuple(types.float64, 3)(readable(types.float32)))
-def moments(flat: Any) -> Any:
-    """Return how many cells are not zero, their sum, and that of their squares."""
+@compile_for(types.void(readable(types.float32), types.float64[::1]))
+def sum_up(flat: Any, sums: Any) -> None:
+    """Add how many cells are not zero, their sum, and that of their squares."""
     count, totals, squares = 0, np.zeros(LANES), np.zeros(LANES)
     for begin in range(0, len(flat), LANES * NORMALISED_ROWS):
         of_block, squares_of_block = np.zeros(LANES), np.zeros(LANES)
@@ -191,11 +191,18 @@ def moments(flat: Any) -> Any:
                 squares_of_block[lane] += value * value
         totals += of_block
         squares += squares_of_block
-    total, square = 0.0, 0.0
+    sums[0] += count
     for lane in range(LANES):
-        total += totals[lane]
-        square += squares[lane]
-    return np.float64(count), total, square
+        sums[1] += totals[lane]
+        sums[2] += squares[lane]
+
+
+def moments(flat: np.ndarray) -> tuple[float, float, float]:
+    """Return how many cells are not zero, their sum, and that of their squares."""
+    sums = np.zeros(3)
+    sum_up(flat, sums)
+    count, total, squares = sums.tolist()
+    return count, total, squares
 
 
 @compile_for(types.void(readable(types.float32), types.float64, types.float64, GRID))
