@@ -27,11 +27,11 @@ from baselines import RUNS
 from baselines.restorer import Restorer, load_restorer
 from challenge import REPOSITORY, SPLITS, cli
 from challenge.datasets import BINS, Dataset, DataSource, provide_frames, stored_grid_doubt
-from challenge.datasets.layout import inputs_sha256
+from challenge.datasets.layout import inputs_sha256, rules_named
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.files import replace_folder, sha256
 from challenge.images import write_png
-from challenge.rules import load_rules
+from challenge.rules import OWN, load_rules
 from challenge.runs import SUBMISSIONS, RunRecord, find_place, load_record, save_record
 from challenge.simulation import embedded
 
@@ -140,7 +140,7 @@ def find_data(
     """
     if data is not None:
         bins = config.get("data", {}).get("bins", BINS)
-        return DataSource.of_folder(data, bins), rules or "own"
+        return DataSource.of_folder(data, bins), rules or rules_named(data) or OWN
     if config:
         return DataSource.of_config(config["data"]), rules or config["data"]["rules"]
     embedded.ensure(embedded.DEFAULT_ROOT)

@@ -17,6 +17,8 @@ from challenge.files import write_whole
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_TRAILER = b"IEND\xaeB`\x82"
+LARGEST = 1 << 26
+"""Pixels; no frame comes near, and a header's word is no reason to allocate gigabytes."""
 NOISE = re.compile(rb"(?:libpng |imdecode_|\[ *(?:INFO|WARN|ERROR):)")
 """How a line begins that libpng or OpenCV writes about a file."""
 _one_at_a_time = threading.Lock()
@@ -41,6 +43,9 @@ def read_png(path: Path) -> np.ndarray:
     if not data.startswith(PNG_SIGNATURE):
         found = "an empty file" if not data else "something else"
         raise DataError(f"{path}: expected a PNG, found {found}; save or copy it again")
+    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    if width * height > LARGEST:
+        raise DataError(f"{path}: expected a frame, found one that claims {width}x{height} pixels")
     if PNG_TRAILER not in data[-64:]:
         raise DataError(f"{path}: the PNG is cut off ({len(data)} bytes); save or copy it again")
     image, _ = decode(data)
@@ -66,7 +71,8 @@ def decode(content: bytes) -> tuple[np.ndarray | None, list[str]]:
         The pixels as OpenCV has them, (H, W) or (H, W, C), BGR, of any depth; None if it cannot
         decode them. And libpng's words, line by line.
     """
-    with _caught() as words:
+    image = None
+    with _caught() as words, contextlib.suppress(cv2.error):  # raised of too large a header
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     return image, words
 

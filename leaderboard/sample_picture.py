@@ -34,7 +34,7 @@ from leaderboard.sheet import (
     stack,
 )
 
-FIRST = ("val", "train", "test")
+FIRST = ("val", "test", "train", "addition")
 """The split to be shown, if no frame of another is asked for."""
 NARROWEST_BIN = 130
 """Pixels of a panel of one bin."""
@@ -63,16 +63,13 @@ class Reading:
         return (normalise_nonzero if self.normalise == "nonzero" else normalise_magnitude)(grid)
 
 
-def find_frame(
-    path: Path, frame: str | None, source: DataSource, split: str | None = None
-) -> tuple[Dataset, str, str]:
+def find_frame(path: Path, frame: str | None, source: DataSource) -> tuple[Dataset, str, str]:
     """Find a frame of a data set.
 
     Args:
         path: the data set's ROOT, or ROOT/SPLIT.
         frame: its name, or that of a sequence; default: one in the middle.
         source: how it is to be read; its root is that of `path`.
-        split: to look in; default: all that are there.
 
     Returns:
         The opened split, its name, and the frame's.
@@ -80,7 +77,7 @@ def find_frame(
     Raises:
         DataError: no data set, a damaged one, or no such frame; the nearest names are given.
     """
-    given = [split] if split else [each for each in FIRST if (source.root / each).is_dir()]
+    given = [each for each in FIRST if (source.root / each).is_dir()]
     if path != source.root:
         given = [path.name]
     if not given:
@@ -125,7 +122,9 @@ def source_of(path: Path, voxel_root: Path | None, bins: int) -> DataSource:
         raise DataError(f"{path}: {found}; {EXPECTED}")
     known = [each for each in SPLITS if (path / each).is_dir()]
     root = path if known or path.name not in SPLITS else path.parent
-    return DataSource(root, "highrev_voxel" if voxel_root else "highrev_raw", voxel_root, bins)
+    if voxel_root:
+        return DataSource(root, "highrev_voxel", voxel_root, bins)
+    return DataSource.of_folder(root, bins)
 
 
 def choose_part(sample: Sample, asked: str | None) -> Crop | None:
@@ -169,7 +168,8 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
         (H', W', 3) uint8 RGB on white.
     """
     grid = reading.grid(sample)
-    first = draw_sheet(top_panels(sample, crop), 4)
+    top = top_panels(sample, crop, reading.representation.kind)
+    first = draw_sheet(top, len(top))
     width = first.shape[1]
     if sample.events is None:
         times = draw_sums(grid, width - 2 * GAP, PLOT)
@@ -180,20 +180,36 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
     return headed(title, stack([first, times, bins]))
 
 
-def top_panels(sample: Sample, crop: Crop | None) -> list[Panel]:
+def signed_events(sample: Sample, kind: str) -> np.ndarray:
+    """Make the (bins, H, W) signed events of a frame, each event in it once.
+
+    Args:
+        kind: of a stored grid. Those of "scer" begin or end in the middle of the exposure: all
+            events are in the first channel, which counts backwards, and in the last one.
+    """
+    grid = sample.stored_grid
+    if sample.events is not None:
+        return Representation().grid(sample.events, *sample.blurry.shape[:2])
+    assert grid is not None  # a data set gives one of the two
+    return np.stack([-grid[0], grid[-1]]) if kind == "scer" else grid
+
+
+def top_panels(sample: Sample, crop: Crop | None, kind: str = "voxel") -> list[Panel]:
     """Draw what was recorded of a frame: blurry, events (a stored grid where there are none), and
-    sharp where it is known.
+    sharp and a mask where the data set has them.
+
+    Args:
+        kind: of a stored grid.
     """
     height, width = sample.blurry.shape[:2]
     place = crop or Crop(0, 0, width, height)
     events = sample.events
     if events is None:
-        assert sample.stored_grid is not None
-        picture, figures = event_picture(sample.stored_grid), "a stored grid"
+        figures = "a stored grid"
     else:
-        picture = event_picture(Representation().grid(events, height, width))
         share = f", {np.mean(events.p > 0):.0%} brighter" if len(events) else ""
         figures = f"{len(events):,}{share}"
+    picture = event_picture(signed_events(sample, kind))
     panels = [
         Panel("blurry", fit(place.of(sample.blurry)), f"{width}x{height}"),
         Panel("events", fit(place.of(picture)), figures),
@@ -202,6 +218,10 @@ def top_panels(sample: Sample, crop: Crop | None) -> list[Panel]:
         decibels = psnr(sample.blurry, sample.sharp)
         words = f"blurry: {decibels:.2f} dB" if np.isfinite(decibels) else "equal to blurry"
         panels.append(Panel("sharp", fit(place.of(sample.sharp)), words))
+    if sample.stored_mask is not None:
+        mask = np.repeat(255 * sample.stored_mask.transpose(1, 2, 0), 3, axis=2)
+        words = f"white: events, {np.mean(sample.stored_mask > 0):.0%}"
+        panels.append(Panel("stored mask", fit(place.of(mask)), words))
     if crop is not None:
         panels.insert(0, Panel("frame", frame_around(sample.blurry, crop), f"{crop}"))
     return panels

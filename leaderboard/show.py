@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from typing import Annotated
 import typer
 
 from challenge import cli
+from challenge.datasets.source import STORED, DataSource
 from challenge.errors import ConfigError, SubmissionError
 from challenge.images import write_png
 from challenge.representations import KINDS
 from challenge.runs import SUBMISSIONS, find_runs, load_record
 from challenge.sample import sequence_of
+from challenge.submission.candidate import limits_of
 from leaderboard import clips
 from leaderboard.picture import choose_crop, choose_runs, open_shelf, panels_of, read_shown
 from leaderboard.sample_picture import (
@@ -120,8 +123,9 @@ def show(
     if path is not None:
         if folder or run:
             raise ConfigError("--folder and --run are of runs: give them without PATH")
-        reading = reading_of(representation, bins, normalise)
-        show_data(path, frame, voxel_root, reading, look, submissions / PICTURES)
+        source = source_of(path, voxel_root, bins)
+        reading = reading_of(STORED.get(source.format, representation), bins, normalise)
+        show_data(path, frame, source, reading, look, submissions / PICTURES)
     else:
         show_runs(folder or newest_run(submissions), frame, run or [], look)
 
@@ -134,7 +138,7 @@ def places_of(what: Sequence[str]) -> tuple[Path | None, str | None]:
     """
     if len(what) > 2:
         raise ConfigError(f"expected [PATH] [FRAME], found {' '.join(what)}")
-    first = Path(what[0]).expanduser() if what else None
+    first = Path(os.path.abspath(os.path.expanduser(what[0]))) if what else None
     if first is None or not (first.is_dir() or len(what) == 2 or "/" in what[0]):
         return None, what[0] if what else None
     return first, what[1] if len(what) == 2 else None
@@ -173,6 +177,8 @@ def show_runs(folder: Path, frame: str | None, only: Sequence[str], look: Look) 
         count = write_video(path, drawn, look.fps)
         print(f"{count} of {len(beside)} frames of the sequence: those that every run has")
     print(f"wrote {path}: {' | '.join(panel.title for panel in panels)}")
+    if limits := limits_of(load_record(folder)):
+        print(f"limits: {limits}")
     if place:
         print(f"drawn is --crop {place} of {shown.sample.frame}; --crop none draws all of it")
 
@@ -180,13 +186,12 @@ def show_runs(folder: Path, frame: str | None, only: Sequence[str], look: Look) 
 def show_data(
     path: Path,
     frame: str | None,
-    voxel_root: Path | None,
+    source: DataSource,
     reading: Reading,
     look: Look,
     pictures: Path,
 ) -> None:
     """Draw a frame of a data set, or all of its sequence."""
-    source = source_of(path, voxel_root, reading.representation.bins)
     dataset, split, frame = find_frame(path, frame, source)
     sample = dataset[dataset.frames.index(frame)]
     place = choose_part(sample, look.crop)
@@ -198,7 +203,9 @@ def show_data(
     else:
         target = look.path(pictures, sequence_of(frame))
         frames = clips.frames_beside(dataset, frame)
-        count = write_video(target, clips.of_data(dataset, frames, place, look.columns), look.fps)
+        kind = reading.representation.kind
+        drawn = clips.of_data(dataset, frames, place, look.columns, kind)
+        count = write_video(target, drawn, look.fps)
         print(f"wrote {target}: {count} frames, from {frames[0]} to {frames[-1]}")
     if place:
         print(f"drawn is --crop {place} of {frame}; --crop none draws all of it")

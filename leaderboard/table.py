@@ -9,6 +9,7 @@ import pandas as pd
 
 from challenge.errors import ConfigError
 from challenge.scoring.results import Scores
+from challenge.submission.candidate import limits_of
 from leaderboard.load import Run
 
 REFERENCES = ("blurry", "edi")
@@ -30,7 +31,8 @@ class Board:
         sequences: names of the sequences, sorted.
         extras: the columns beside the profiles, say lpips_alex, sorted; lower is better there.
         warnings: why rows of this table may not be compared.
-        notes: runs not scored yet, reference rows that are missing, what the table can decide.
+        notes: runs not scored yet, reference rows that are missing, what the table can decide,
+            what its figures cannot say.
         data: the folder of the data, where another board shows the same split of other data.
     """
 
@@ -141,6 +143,7 @@ def _board(runs: list[Run], asked: str | None) -> Board:
     table = _table(scored, profile, sequences, extras)
     notes = [*_unscored(runs, profile), *_missing_references(scored)]
     notes += [decision_note(len(sequences))] if sequences else []
+    notes += sorted({f"Limits: {limits}." for run in runs if (limits := limits_of(run.record))})
     place = runs[0].challenge, runs[0].split
     return Board(*place, profile, table, sequences, extras, warnings, notes, _data(runs))
 

@@ -88,6 +88,15 @@ def test_a_verb_passes_its_arguments_on_from_the_callers_folder(
     assert f"path={kit}\n" in done.stdout
 
 
+def test_the_doctor_looks_at_the_environment_or_at_a_data_set(kit: Path) -> None:
+    assert arguments_of(call(kit, "doctor"))[0].endswith("/challenge/environment/doctor.py")
+    of_data = arguments_of(call(kit, "doctor", "a b", "--all"))
+    assert of_data == [LAUNCHER.format(kit=kit), "challenge.commands.doctor", "a b", "--all"]
+    write_python(kit.parent / "bin" / "python3", holds=False)
+    bare = arguments_of(call(kit, "doctor", active=False))  # no packages anywhere: still runs
+    assert bare[0].endswith("/challenge/environment/doctor.py")
+
+
 def test_leaderboard_scores_first_but_not_for_its_help(kit: Path) -> None:
     python = kit.parent / "active env" / "bin" / "python"
     called = 'echo "$2" >> called\n'
@@ -116,19 +125,9 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
     kit: Path, arguments: tuple[str, ...]
 ) -> None:
     done = call(kit, *arguments, active=False)
-    order = ["setup", "data", "download", "prepare", "train", "predict", "score", "weights"]
-    order += [
-        "leaderboard",
-        "show",
-        "submit",
-        "check",
-        "ledger",
-        "rehearse",
-        "bundle",
-        "test",
-        "lint",
-        "doctor",
-    ]
+    order = ["setup", "data", "download", "convert", "prepare", "import", "train", "predict"]
+    order += ["score", "weights", "leaderboard", "show", "submit", "check", "ledger", "rehearse"]
+    order += ["bundle", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

@@ -53,6 +53,19 @@ class NetworkConfig:
 
 
 @dataclass
+class AugmentConfig:
+    """What else is done to crops (`baselines.efnet.augment`); nothing, unless it is asked for."""
+
+    resize: list[float] = field(default_factory=lambda: [1.0, 1.0])  # nearer or farther, from, to
+    stretch: bool = False  # a factor each for height and width
+    reverse: float = 0.0  # probability that the exposure runs backwards, signs flipped
+    time_shift: float = 0.0  # share of the exposure: events early or late by up to so much
+    drop: float = 0.0  # up to this share of events is lost
+    noise: float = 0.0  # up to so many random events per pixel
+    hot_pixels: float = 0.0  # up to this share of pixels fires all the time
+
+
+@dataclass
 class TrainConfig:
     """The published recipe (AHupuJR/EFNet, options/train/HighREV/EFNet_HighREV_Deblur.yml)."""
 
@@ -61,6 +74,7 @@ class TrainConfig:
     crop: int = 256  # pixels; 0: whole frames
     flip: bool = True  # left-right and upside down, each for half of the crops
     transpose: bool = True  # rows for columns, for half of the crops
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     learning_rate: float = 2e-4
     final_learning_rate: float = 1e-7  # reached along a half cosine
     weight_decay: float = 1e-4
@@ -114,6 +128,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         if value not in known:
             problems.append(f"{key}={value}: expected {' or '.join(known)}")
     problems += representation_problems(config.data)
+    problems += augment_problems(config.train)
     least = {
         "data.bins": 1,
         "data.workers": 0,
@@ -157,4 +172,24 @@ def representation_problems(data: DataConfig) -> list[str]:
     return problems
 
 
+def augment_problems(train: TrainConfig) -> list[str]:
+    """Say what no augmentation can be."""
+    settings, problems = train.augment, []
+    if len(settings.resize) != 2 or not 0 < settings.resize[0] <= settings.resize[1]:
+        problems.append(
+            f"train.augment.resize={settings.resize}: expected two factors, such as [0.5,1.7]"
+        )
+    elif settings.resize != [1.0, 1.0] and not train.crop:
+        problems.append("train.augment.resize: whole frames (train.crop=0) keep their size")
+    for name in ("reverse", "time_shift", "drop", "hot_pixels"):
+        if not 0 <= (share := getattr(settings, name)) <= 1:
+            problems.append(f"train.augment.{name}={share}: expected a number in [0, 1]")
+    if not 0 <= settings.noise <= MOST_NOISE:
+        problems.append(
+            f"train.augment.noise={settings.noise}: expected 0 to {MOST_NOISE} events per pixel"
+        )
+    return problems
+
+
+MOST_NOISE = 100
 OMISSION = "???"  # how OmegaConf spells a value that was not given

@@ -11,6 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from baselines.efnet.augment import (
+    augmented,
+    changes_events,
+    require_events,
+    resizes,
+    source_size,
+)
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.inputs import Batch, Reading, arrays_of, grid_of, inputs_of
 from challenge.datasets import Dataset
@@ -29,7 +36,12 @@ class Cut(NamedTuple):
 
     @classmethod
     def draw(
-        cls, frame: str, size: tuple[int, int], train: TrainConfig, rng: np.random.Generator
+        cls,
+        frame: str,
+        size: tuple[int, int],
+        train: TrainConfig,
+        rng: np.random.Generator,
+        source: tuple[int, int] | None = None,
     ) -> Cut:
         """Draw a random square, flipped and transposed at random.
 
@@ -39,6 +51,7 @@ class Cut(NamedTuple):
             train: `crop` is the side in pixels, 0 keeps the whole frame; `flip` mirrors left-right
                 and upside down, `transpose` exchanges rows and columns, each with probability 1/2.
             rng: decides.
+            source: (height, width) to be cut; None for the crop's own.
 
         Raises:
             DataError: the frame is smaller than the crop.
@@ -51,9 +64,10 @@ class Cut(NamedTuple):
             )
         window = Window.whole(height, width)
         if train.crop:
-            top = int(rng.integers(height - train.crop + 1))
-            left = int(rng.integers(width - train.crop + 1))
-            window = Window(top, left, train.crop, train.crop)
+            rows, columns = source or (train.crop, train.crop)
+            top = int(rng.integers(height - rows + 1))
+            left = int(rng.integers(width - columns + 1))
+            window = Window(top, left, rows, columns)
         mirror, upside_down, exchange = rng.integers(2, size=3).astype(bool)
         return cls(
             window,
@@ -66,13 +80,16 @@ class Cut(NamedTuple):
 class Crops(torch.utils.data.Dataset[Batch]):
     """Training crops by position: position k is crop k of an endless stream.
 
-    Epoch e visits every frame once in an order drawn from (seed, e); what is cut is drawn from
-    (seed, k). So neither the number of workers nor a pause changes what the network sees.
+    Epoch e visits every frame once in an order drawn from (seed, e); what is cut, and how it is
+    augmented, is drawn from (seed, k). So neither the number of workers nor a pause changes what
+    the network sees.
     """
 
     def __init__(self, dataset: Dataset, data: DataConfig, train: TrainConfig) -> None:
         self.dataset, self.data, self.train = dataset, data, train
         self.reading = Reading.of_config(dataclasses.asdict(data))
+        require_events(train.augment, dataset.stored_kind)
+        self.augments = changes_events(train.augment) or resizes(train.augment)
         self.kept: dict[str, Sample] = {}
         self.magnitudes: dict[str, float] = {}
 
@@ -88,8 +105,15 @@ class Crops(torch.utils.data.Dataset[Batch]):
         frame = self.dataset.frames[int(order[place])]
         if not self.dataset.has_sharp:
             raise DataError(f"{frame}: training needs a sharp image for every frame")
-        cut = Cut.draw(frame, self.dataset.frame_size(frame), self.train, rng)
-        arrays = arrays_of(self._part(frame, cut.window), self.reading)
+        size, crop = self.dataset.frame_size(frame), self.train.crop
+        source, more = None, np.random.default_rng((self.train.seed, 2, position))
+        if resizes(self.train.augment) and crop <= min(size):
+            source = source_size(self.train.augment, size, crop, more)
+        cut = Cut.draw(frame, size, self.train, rng, source)
+        part = self._part(frame, cut.window)
+        if self.augments:
+            part = augmented(part, self.train.augment, crop, more)
+        arrays = arrays_of(part, self.reading)
         return inputs_of(arrays.turned(*cut[1:]), self.reading)
 
     def _part(self, frame: str, window: Window) -> Sample:
@@ -102,19 +126,19 @@ class Crops(torch.utils.data.Dataset[Batch]):
 
     def _keep(self, frame: str) -> Sample:
         """Read a frame once: one that is cut again and again is quicker with its grid, made once,
-        than with its events, which need not be kept then.
+        than with its events, which need not be kept then, unless they are augmented.
         """
         if frame not in self.kept:
             whole = Window.whole(*self.dataset.frame_size(frame))
             sample = self.dataset.read_part(frame, whole)
             grid = grid_of(sample, self.reading.representation)
-            self.kept[frame] = dataclasses.replace(
-                sample,
-                events=None,
-                stored_grid=grid,
-                stored_kind=self.reading.representation.kind,
-                magnitude=largest_magnitude(grid),
-            )
+            sample = dataclasses.replace(sample, magnitude=largest_magnitude(grid))
+            if not self.augments:
+                kind = self.reading.representation.kind
+                sample = dataclasses.replace(
+                    sample, events=None, stored_grid=grid, stored_kind=kind
+                )
+            self.kept[frame] = sample
         return self.kept[frame]
 
     def _magnitude(self, frame: str) -> float:

@@ -16,6 +16,7 @@ from challenge.datasets.convert import Recipe, splits_of
 from challenge.datasets.convert import convert as convert_all
 from challenge.environment.cores import cores
 from challenge.errors import ConfigError, DataError
+from challenge.parts import Part
 
 
 class Target(str, Enum):
@@ -52,6 +53,9 @@ def convert(
         typer.Option("--noise", help="scer: add the noise and hot pixels of the published GoPro."),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+    part: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Write part I of N: one for each machine.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: one per core]")
     ] = None,
@@ -68,7 +72,8 @@ def convert(
         raise ConfigError(f"{out}: is the source; name another folder to write")
     data = DataSource.of_folder(source)
     recipe = Recipe(target.value, bins, noise, seed)
-    written = convert_all(data, out, recipe, split or splits_of(data), workers or cores())
+    splits = split or splits_of(data)
+    written = convert_all(data, out, recipe, splits, workers or cores(), Part.parse(part))
     print(f"{out}: {written} files written" if written else f"{out}: all there; nothing to do")
     if target is Target.voxel:
         print(

@@ -16,6 +16,7 @@ from challenge.download.places import PLACES, Place, find_places
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.metrics.weights import FOLDER_VARIABLE
 
+DATA = REPOSITORY / "data"
 LPIPS = "the networks that LPIPS needs come by another verb: bash run.sh weights"
 
 
@@ -98,16 +99,19 @@ def fetch_all(chosen: Sequence[Place], wish: Wish, out: Path | None) -> list[Cha
                 raise
             failed.append(error)
             continue
-        data = out or default_folder(PLACES[0])
+        usual = {"data": DATA, "weights": weights_folder()}
         for line in place.next:
-            print(f"next: {line.format(root=root, out=folder, data=data)}")
+            print(f"next: {line.format(root=root, out=folder, **usual)}")
     return failed
 
 
 def default_folder(place: Place) -> Path:
     """Name the folder that a file goes to if none is asked for."""
-    if place.folder:
-        return REPOSITORY / "data"
+    return DATA if place.folder else weights_folder()
+
+
+def weights_folder() -> Path:
+    """Name the folder of weights: the kit's, or KIT_WEIGHTS."""
     return Path(os.environ.get(FOLDER_VARIABLE) or REPOSITORY / "weights").expanduser()
 
 

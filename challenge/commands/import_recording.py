@@ -14,9 +14,16 @@ from challenge import REPOSITORY, SPLITS, cli
 from challenge.errors import ConfigError
 from challenge.importers import open_recording
 from challenge.importers.columns import Layout
-from challenge.importers.convert import Imported, Wish, import_recording, name_of
+from challenge.importers.convert import (
+    MADE_BY,
+    MANIFEST,
+    Imported,
+    Wish,
+    import_recording,
+    name_of,
+)
 from challenge.importers.exposures import Timing
-from challenge.importers.place import new_split
+from challenge.importers.place import new_folder
 
 DATA = REPOSITORY / "data"
 
@@ -82,7 +89,7 @@ def command(
     wish = Wish(frames, timing, Layout(time_unit, columns, swap_xy), sequence, every, limit)
     opened = open_recording(recording, wish.layout)
     root = out or DATA / name_of(recording.stem)
-    with new_split(root, split, force) as folder:
+    with new_folder(root / split, MANIFEST, MADE_BY, force) as folder:
         made = import_recording(opened, folder, wish)
     report(root, split, made)
 

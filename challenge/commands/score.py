@@ -101,13 +101,19 @@ def _score_run(folder: Path | None, choice: Choice, console: Console) -> None:
     target = find_target(folder, choice) if folder else _latest(choice)
     scores, not_kept = _figures(target, choice)
     reference = score_references(target, choice)
-    print_scores(scores, reference, console, target.profiles, choice.no_lpips)
+    _print(scores, reference, target, choice, console)
     if not_kept:
         raise not_kept
     _say_written(target)
     named = f" {folder}" if folder else ""
     send = "" if target.record.reference else f"python challenge/make_submission.py{named}, "
     print(f"next: {send}bash run.sh leaderboard")
+
+
+def _print(
+    scores: Scores, blurry: Scores | None, target: Target, choice: Choice, console: Console
+) -> None:
+    print_scores(scores, blurry, console, target.profiles, choice.no_lpips, target.limits)
 
 
 def _figures(target: Target, choice: Choice) -> tuple[Scores, NotKept | None]:
@@ -128,7 +134,7 @@ def _score_zip(path: Path, choice: Choice, console: Console) -> None:
     with open_target(path, choice) as target:
         scores = target.score(choice)
         reference = score_references(dataclasses.replace(target, folder=path), choice)
-        print_scores(scores, reference, console, target.profiles, choice.no_lpips)
+        _print(scores, reference, target, choice, console)
     print(f"of a zip nothing is kept; next: bash run.sh rehearse {path}")
 
 
@@ -155,7 +161,7 @@ def _score_all(choice: Choice, console: Console) -> None:
         current += kept is not None
         if kept is None:
             blurry = references[beside]
-            print_scores(scores, blurry, console, target.profiles, choice.no_lpips)
+            _print(scores, blurry, target, choice, console)
         if not_kept:
             problems.append(str(not_kept))
         elif kept is None:

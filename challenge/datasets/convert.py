@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,8 +24,10 @@ from challenge.datasets.hdf5_writing import ScerFrame, write_monash, write_scer
 from challenge.datasets.layout import grid_folder
 from challenge.datasets.source import BINS, Dataset, DataSource
 from challenge.environment.processes import map_in_processes
+from challenge.environment.space import need_space, readable
 from challenge.errors import ConfigError, DataError
 from challenge.files import write_json, write_whole
+from challenge.parts import Part
 from challenge.representations import event_mask, scer, voxel_grid
 from challenge.sample import Sample, sequence_of
 
@@ -35,6 +36,7 @@ NOTE = "convert.json"
 """In the folder that is written: how it is."""
 NOISE_STD, NOISE_SHARE = 1.0, 0.05
 HOT_SHARE, HOT_RANGE = 2e-5, 20
+EVERY_PART = Part()
 ROOM = 1.3
 """How much more than one frame takes, measured, may be needed for each."""
 
@@ -59,12 +61,20 @@ class Job:
     path: Path
 
 
-def convert(source: DataSource, out: Path, recipe: Recipe, splits: list[str], workers: int) -> int:
-    """Convert the splits of a data set; return how many files were written.
+def convert(
+    source: DataSource,
+    out: Path,
+    recipe: Recipe,
+    splits: list[str],
+    workers: int,
+    part: Part = EVERY_PART,
+) -> int:
+    """Convert the splits of a data set, or a part of their files; return how many were written.
 
     Raises:
         ConfigError: a recipe that cannot be, or another one than `out` was begun with.
-        DataError: no raw events, damaged files, or too little room on the disk.
+        DataError: no raw events, or damaged files.
+        DiskError: too little room on the disk.
     """
     _refuse_recipe(recipe)
     jobs = [job for split in splits for job in plan(source, split, out, recipe.target)]
@@ -73,7 +83,7 @@ def convert(source: DataSource, out: Path, recipe: Recipe, splits: list[str], wo
         raise ConfigError(
             f"{out}: holds another conversion: {_read_note(out)}; name another folder"
         )
-    left = [job for job in jobs if not job.path.exists()]
+    left = [job for job in part.of(jobs) if not job.path.exists()]
     if left:
         _refuse_full(left, out, recipe)
     out.mkdir(parents=True, exist_ok=True)
@@ -197,20 +207,14 @@ def _refuse_full(left: list[Job], out: Path, recipe: Recipe) -> None:
     """Measure one frame, say what all will take, and refuse what does not fit.
 
     Raises:
-        DataError: says how much is needed and how much is free.
+        DiskError: says how much is needed and how much is free.
     """
     job = left[len(left) // 2]
     dataset = job.source.open(job.split)
     frames = sum(len(job.frames) for job in left)
     need = ROOM * frames * _bytes_of(dataset, job.frames[len(job.frames) // 2], recipe)
-    place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(place).free
-    print(f"{out}: {frames} frames in {len(left)} files, about {need / ROOM / 1e9:.1f} GB")
-    if need > free:
-        raise DataError(
-            f"{out}: needs about {need / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free some "
-            "space, or name a folder on another disk"
-        )
+    print(f"{out}: {frames} frames in {len(left)} files, about {readable(need / ROOM)}")
+    need_space(out, int(need), f"{frames} frames", "name a folder on another disk")
 
 
 def _bytes_of(dataset: Dataset, frame: str, recipe: Recipe) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
 
 from challenge.datasets.layout import EXPECTED, blurry_folder, sharp_folder
+from challenge.datasets.npz import read_npz as read_npz
 from challenge.errors import DataError
 from challenge.files import list_pngs
 from challenge.findings import shorten
@@ -159,25 +158,6 @@ def list_npzs(folder: Path) -> list[Path]:
     """
     files = existing(folder).iterdir()
     return sorted(p for p in files if p.suffix == ".npz" and not p.name.startswith("."))
-
-
-def read_npz(path: Path, *keys: str) -> dict[str, np.ndarray]:
-    """Read arrays from an npz; nothing in it is ever run.
-
-    Raises:
-        DataError: not an npz, cut off, or a key is missing.
-    """
-    try:
-        loaded = np.load(path)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("a single array")
-        with loaded:
-            return {key: loaded[key] for key in keys}
-    except KeyError as error:
-        expected = f"the key{'s' * (len(keys) > 1)} {', '.join(keys)}"
-        raise DataError(f"{path}: expected {expected}; {error.args[0]}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable npz ({error}); copy or unpack it again") from error
 
 
 def refuse(problems: list[str], summary: str) -> None:

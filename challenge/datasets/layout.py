@@ -9,6 +9,7 @@ Standard library only: checking and scoring look at images without opening a dat
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from challenge.files import images_sha256, list_pngs
@@ -19,7 +20,18 @@ DESCRIPTION = """\
     sharp/SEQ_%05d.png         the same names; not in test
     event/SEQ_%05d_%02d.npz    keys x, y, timestamp, polarity, each (N, 1)"""
 """For people, on a competition's page."""
+MANIFEST, RULES_KEY = "dataset.json", "rules"
+"""A data set may say in ROOT/dataset.json which of configs/challenge/*.yml is meant for it."""
 EXPECTED = "expected {train,val,test}/{blur,event}/ (and sharp/ where it is known)"
+
+
+def rules_named(root: Path) -> str | None:
+    """Read by whose rules a data set says that it is played; None where it says none."""
+    try:
+        name = json.loads((root / MANIFEST).read_text(encoding="utf-8"))[RULES_KEY]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 def blurry_folder(root: Path, split: str) -> Path:

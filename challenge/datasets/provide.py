@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from challenge.datasets.hdf5 import Hdf5, list_hdf5
 from challenge.datasets.layout import blurry_folder, sharp_folder
 from challenge.datasets.source import Dataset, DataSource
 from challenge.environment.locks import locked
+from challenge.environment.space import need_space
 from challenge.errors import DataError
 from challenge.files import list_pngs, replace_folder, write_json
 from challenge.images import write_png
@@ -38,6 +38,7 @@ def provide_frames(root: Path, split: str | None) -> None:
 
     Raises:
         DataError: the files cannot be read, or their folder cannot be written; says what to do.
+        DiskError: too little room on the disk.
     """
     files = list_hdf5(root / split) if split else []
     if split is None or not files or _is_current(root, split, files):
@@ -98,13 +99,8 @@ def _refuse_read_only(root: Path, split: str) -> None:
 def _refuse_full(folder: Path, dataset: Dataset) -> None:
     height, width = dataset.read_blurry(dataset.frames[0]).shape[:2]
     need = len(dataset) * height * width * 3 * (2 if dataset.has_sharp else 1)
-    free = shutil.disk_usage(folder).free
-    if need > free:
-        raise DataError(
-            f"{folder}: the PNGs of its {len(dataset)} frames take up to {need / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; free some space, or link the files into a folder on "
-            "another disk"
-        )
+    fix = "link the files into a folder on another disk"
+    need_space(folder, need, f"its {len(dataset)} frames as PNGs", fix)
 
 
 def _write(

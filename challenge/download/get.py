@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from challenge.download.places import Place
 from challenge.download.record import Record, compare, record_path, save
-from challenge.download.space import need_space, readable
 from challenge.download.transfer import Patience, fetch, forget
 from challenge.download.unpack import is_whole_zip, looks_like_zip, unpack
 from challenge.environment.locks import locked
+from challenge.environment.space import need_space, readable
 from challenge.errors import DataError
 from challenge.files import sha256, write_whole
 from challenge.zips import UNREADABLE

@@ -33,7 +33,7 @@ class Place:
         folder: of `--out`, in which it is unpacked: the data set's ROOT. "" for a .pth.
         splits: the folders that ROOT holds then.
         pages: to be opened in a browser where `url` fails.
-        next: what can be done then, with {root} and {out}.
+        next: what can be done then, with {root}, {out}, and the usual folders {data} and {weights}.
     """
 
     name: str
@@ -49,10 +49,15 @@ class Place:
 
 
 _TEST_PAGE = "https://www.kaggle.com/datasets/lei0331/highrev-testset"
+_DOCTOR = "bash run.sh doctor {root}"
 _HIGHREV = TRAIN_CONFIGS + "efnet_highrev_raw.yml data.root={root}"
 _VOXEL = TRAIN_CONFIGS + "efnet_highrev_voxel.yml data.root={out}/HighREV data.voxel_root={root}"
-_REBLUR = TRAIN_CONFIGS + "efnet_reblur_finetune.yml data.root={root}"
-_RAW = "bash run.sh show {root} (the networks' SCER files are made from these recordings)"
+_GOPRO = TRAIN_CONFIGS + "efnet_gopro.yml data.root={root}"
+_REBLUR = (
+    TRAIN_CONFIGS + "efnet_reblur_finetune.yml data.root={root} "
+    "train.weights={weights}/EFNet-GoPro.pth"
+)
+_PREDICT = "bash run.sh predict --checkpoint {root} --split test --data {data}/"
 
 PLACES = (
     Place(
@@ -64,7 +69,7 @@ PLACES = (
         "HighREV, train and val: images and raw events",
         "HighREV",
         ("train", "val"),
-        next=(_HIGHREV,),
+        next=(_DOCTOR, _HIGHREV),
     ),
     Place(
         "highrev-test",
@@ -76,7 +81,7 @@ PLACES = (
         "HighREV",
         ("test",),
         (_TEST_PAGE,),
-        ("bash run.sh predict --data {root} --split test --rules highrev",),
+        (_DOCTOR, "bash run.sh predict --data {root} --split test --rules highrev"),
     ),
     Place(
         "highrev-voxel",
@@ -110,7 +115,7 @@ PLACES = (
         "GOPRO",
         ("train", "test"),
         ("https://pan.baidu.com/s/1TxWdMB2LjdlgIvuc6QN-Bg (code 3wm8)",),
-        (TRAIN_CONFIGS + "efnet_gopro.yml data.root={root}",),
+        (_DOCTOR, _GOPRO),
     ),
     Place(
         "gopro-raw",
@@ -121,7 +126,7 @@ PLACES = (
         "GoPro, train and test: images and raw events, HDF5",
         "GOPRO_rawevents",
         ("train", "test"),
-        next=(_RAW,),
+        next=(_DOCTOR, "bash run.sh convert scer {root} {out}/GOPRO"),
     ),
     Place(
         "reblur-scer",
@@ -133,7 +138,7 @@ PLACES = (
         "REBlur",
         ("train", "test"),
         ("https://pan.baidu.com/s/13v0CjlFUXt9TxXI0Co9tQQ?pwd=f6ha",),
-        (_REBLUR,),
+        (_DOCTOR, _REBLUR),
     ),
     Place(
         "reblur-raw",
@@ -144,7 +149,7 @@ PLACES = (
         "REBlur, train and test: images and raw events, HDF5",
         "REBlur_rawevents",
         ("train", "test"),
-        next=(_RAW,),
+        next=(_DOCTOR, "bash run.sh convert scer {root} {out}/REBlur"),
     ),
     Place(
         "efnet-gopro",
@@ -154,7 +159,7 @@ PLACES = (
         DRIVE + "19O-B-K4IODMENQblwHbSqNu0TX0IF-iA",
         "the authors' EFNet, trained on GoPro",
         pages=(DRIVE_PAGE + "19O-B-K4IODMENQblwHbSqNu0TX0IF-iA/view",),
-        next=("bash run.sh predict --checkpoint {root} --data {data}/GOPRO --split test",),
+        next=(_PREDICT + "GOPRO --rules gopro",),
     ),
     Place(
         "efnet-reblur",
@@ -164,7 +169,7 @@ PLACES = (
         DRIVE + "1yMGnwfYsxWbVp7r-oc8ls9qnOEDavG3h",
         "the authors' EFNet, trained on GoPro, then on REBlur",
         pages=(DRIVE_PAGE + "1yMGnwfYsxWbVp7r-oc8ls9qnOEDavG3h/view",),
-        next=("bash run.sh predict --checkpoint {root} --data {data}/REBlur --split test",),
+        next=(_PREDICT + "REBlur --rules reblur",),
     ),
 )
 

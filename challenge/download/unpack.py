@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from challenge.datasets.packed import find_root
-from challenge.download.space import need_space
+from challenge.environment.space import need_space
 from challenge.errors import DataError
 from challenge.files import BLOCK, replace_folder
 from challenge.findings import printable, shorten
@@ -24,8 +24,8 @@ LARGEST_LIST = 256 << 20
 """Bytes of a zip's list of names."""
 LARGEST_RATIO = 100
 """Unpacked to packed, of the whole: images and npz reach 1, sparse HDF5 grids perhaps 20."""
-REFUSED = re.compile(r"^/|^[A-Za-z]:|\\|\0|(^|/)\.\.(/|$)")
-"""Names that lead out of a folder, here or on another system."""
+REFUSED = re.compile(r"^/|^[A-Za-z]:|\0|(^|/)\.\.(/|$)")
+"""Names that lead out of a folder, here or on another system; with `/` between their parts."""
 BY_HAND = "unpack it by another program, such as 7z"
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -98,7 +98,7 @@ def unpack(path: Path, root: Path, splits: Sequence[str]) -> Unpacked:
         raise DataError(
             f"{path}: cannot be unpacked: {error}; it is damaged, or was not fetched whole"
         ) from error
-    left_out = sum(not info.is_dir() for info in archive.infolist()) - len(members)
+    left_out = sum(not _is_folder(info) for info in archive.infolist()) - len(members)
     counted = Counter(each.target.partition("/")[0] for each in new)
     return Unpacked(dict(counted), tuple(there), left_out)
 
@@ -109,7 +109,7 @@ def read_members(path: Path, archive: zipfile.ZipFile, splits: Sequence[str]) ->
     Raises:
         DataError: see `unpack`.
     """
-    infos = [info for info in archive.infolist() if not info.is_dir() and not _of_macos(info)]
+    infos = [info for info in archive.infolist() if not _is_folder(info) and not _of_macos(info)]
     if len(infos) > MOST_FILES:
         raise DataError(f"{path}: expected at most {MOST_FILES} files, found {len(infos)}")
     problems = list(_problems(path, infos))
@@ -131,13 +131,22 @@ def read_members(path: Path, archive: zipfile.ZipFile, splits: Sequence[str]) ->
     return [each for each in members if "/" in each.target]  # files beside the splits are no data
 
 
+def _written(info: zipfile.ZipInfo) -> str:
+    """Return an entry's name with `/`, where some Windows tools write `\\`."""
+    return info.filename.replace("\\", "/")
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return _written(info).endswith("/")
+
+
 def _plain_name(info: zipfile.ZipInfo) -> str:
     """Return an entry's name without `.` and empty parts."""
-    return "/".join(PurePosixPath(info.filename).parts)
+    return "/".join(PurePosixPath(_written(info)).parts)
 
 
 def _of_macos(info: zipfile.ZipInfo) -> bool:
-    *folders, name = info.filename.split("/")
+    *folders, name = _written(info).split("/")
     return "__MACOSX" in folders or name.startswith("._") or name == ".DS_Store"
 
 
@@ -145,7 +154,7 @@ def _problems(path: Path, infos: Sequence[zipfile.ZipInfo]) -> Iterator[str]:
     """Say what an honest archive of data does not have."""
     for info in infos:
         name = printable(info.filename)
-        if REFUSED.search(info.filename) or not info.filename.strip("/. "):
+        if REFUSED.search(_written(info)) or not info.filename.strip("/. "):
             yield f"{name}: a name that leads out of the folder"
         elif kind := special_kind(info):
             yield f"{name}: {kind}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import re
 import shutil
@@ -73,6 +74,25 @@ def make_installer(python: str, uv: str | None) -> Installer:
         return Installer((python, "-m", "pip", "install"), is_uv=False)
     environment = uv_environment(os.environ, read_pip_config())
     return Installer((uv, "pip", "install", "--python", python), True, environment)
+
+
+def own_installer() -> Installer:
+    """Choose what installs into the running environment."""
+    has_pip = importlib.util.find_spec("pip") is not None
+    wish = os.environ.get("KIT_INSTALLER") or ("pip" if has_pip else "auto")
+    return make_installer(sys.executable, find_uv(wish))
+
+
+def failure(output: str, package: str, sha256: str) -> str:
+    """Say in one sentence what pip or uv said of a package that is pinned by its hash."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    text = " ".join(lines).lower()
+    if "do not match the hashes" in text or "hash mismatch" in text:
+        return f"{package} is not the pinned archive: expected SHA-256 {sha256}"
+    errors = [line for line in lines if line.lower().startswith(("error", "cause", "caused"))]
+    last = (errors or lines or ["no reason was given"])[-1]
+    reason = re.sub(r"^(error|caused?)( by)?: *", "", last, flags=re.IGNORECASE)
+    return f"{package} cannot be downloaded: {reason}"
 
 
 @functools.cache

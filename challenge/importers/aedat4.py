@@ -14,11 +14,20 @@ from typing import Any
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.importers.recording import Frame, Part, Recording, as_events, damaged, library, named
+from challenge.importers.recording import (
+    Frame,
+    Part,
+    Recording,
+    as_events,
+    damaged,
+    foreign,
+    library,
+    named,
+)
 
 KIND = "AEDAT4"
 MAGIC = b"#!AER-DAT4.0\r\n"
-LARGEST_PACKET = 1 << 28
+LARGEST_PACKET = 1 << 26
 """Bytes; cameras write packets of some kilobytes, a frame takes a few megabytes."""
 LARGEST_HEADER = 1 << 20
 
@@ -32,10 +41,8 @@ def read(path: Path) -> Recording:
     """
     aedat = library("aedat", "aedat", KIND)
     check_packets(path)
-    try:
+    with foreign(path):
         streams: dict[int, dict[str, Any]] = aedat.Decoder(str(path)).id_to_stream()
-    except Exception as error:
-        raise damaged(path, error) from error
     events = [number for number, each in sorted(streams.items()) if each["type"] == "events"]
     frames = [number for number, each in sorted(streams.items()) if each["type"] == "frame"]
     if not events:

@@ -18,9 +18,12 @@ from challenge.images import write_png
 from challenge.importers.columns import Layout
 from challenge.importers.exposures import Taken, Timing, Window, by_rate, by_table, windows_of
 from challenge.importers.pictures import list_pictures, read_picture
-from challenge.importers.place import MADE_BY, MANIFEST
 from challenge.importers.recording import Frame, Part, Recording
 from challenge.importers.slices import Slicer
+
+MANIFEST = "recording.json"
+"""In the folder of a split: where its frames come from, and when each was exposed."""
+MADE_BY = "bash run.sh import"
 
 
 @dataclass(frozen=True)

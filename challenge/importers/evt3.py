@@ -15,20 +15,17 @@ import numpy as np
 
 from challenge.events import Events
 from challenge.importers.recording import as_events
-from challenge.importers.words import Rounds, latest
+from challenge.importers.words import latest
 
 ADDR_Y, ADDR_X, VECT_BASE_X, VECT_12, VECT_8, TIME_LOW, TIME_HIGH = 0, 2, 3, 4, 5, 6, 8
-HALF = 1 << 11
+RANGE, HALF = 1 << 12, 1 << 11
+LAST_X = 0x7FF
+"""No sensor goes further: vectors that do are damaged."""
 
 
 def decode_evt3(words: Iterator[np.ndarray]) -> Iterator[Events]:
-    """Decode blocks of u2. Triggers and all other types are passed over.
-
-    A new TIME_HIGH sets the low bits to 0 until the next TIME_LOW, as in the vendor's decoder. A
-    TIME_LOW that falls by half its range without a new TIME_HIGH counts as one: expelliarmus
-    writes its files so.
-    """
-    rounds = Rounds(12)
+    """Decode blocks of u2. Triggers and all other types are passed over."""
+    clock = Clock()
     held = np.zeros(0, np.uint16)
     for block in words:
         stream = np.concatenate([held, block.astype(np.uint16, copy=False)])
@@ -37,35 +34,76 @@ def decode_evt3(words: Iterator[np.ndarray]) -> Iterator[Events]:
         moved = np.cumsum(step) - step  # of all vectors before a word
         base = latest(kind == VECT_BASE_X)
         row = latest(kind == ADDR_Y)
-        time = _times(kind, value, rounds)
+        time = clock.times(kind, value)
         chosen = np.flatnonzero((kind == ADDR_X) | (step > 0))
         vector = step[chosen] > 0
         usable = (row[chosen] >= 0) & (time[chosen] >= 0) & (~vector | (base[chosen] >= 0))
         yield _events(chosen[usable], kind, value, moved, base, row, time)
-        held = _hold(kind, value, base, moved + step, time)
-        if len(time) and time[-1] >= 0:
-            rounds.go_on(int(time[-1]) >> 12)
+        held = np.array(
+            [*_place(kind, value, base, moved + step), *clock.words(kind, time)], np.uint16
+        )
 
 
-def _times(kind: np.ndarray, value: np.ndarray, rounds: Rounds) -> np.ndarray:
-    """Work out the time at each word in microseconds; -1 before the first TIME_HIGH."""
-    is_high, is_low = kind == TIME_HIGH, kind == TIME_LOW
-    highs = rounds.unroll(value[is_high])
-    if not len(highs):
-        return np.full(len(kind), -1)
-    at = np.cumsum(is_high) - 1  # the newest TIME_HIGH, -1 before the first
-    is_new = np.diff(highs, prepend=-1) != 0
-    changed = np.maximum.accumulate(np.where(is_new, np.flatnonzero(is_high), -1))
-    since = changed[np.maximum(at, 0)]  # the word with which this value of the high bits began
-    low = latest(is_low)
-    lows = np.flatnonzero(is_low)
-    over = np.zeros(len(kind), np.int64)
-    falls = np.diff(value[lows]) <= -HALF
-    over[lows[1:]] = falls & (since[lows[1:]] == since[lows[:-1]]) & (lows[:-1] > since[lows[1:]])
-    over = np.cumsum(over)
-    low_bits = np.where(low > since, value[np.maximum(low, 0)], 0)
-    high_bits = highs[np.maximum(at, 0)] + over - over[since]
-    return np.where(at >= 0, (high_bits << 12) + low_bits, -1)
+class Clock:
+    """The time at each word, block after block.
+
+    The high bits start again after 2**12, as the vendor's decoder has it: a fall by half of that or
+    more is the next round. A TIME_HIGH that says something new sets the low bits to 0 until the
+    next TIME_LOW. A TIME_LOW that falls by half its range with no TIME_HIGH since the one before it
+    counts as the next TIME_HIGH: expelliarmus writes its files so.
+    """
+
+    def __init__(self) -> None:
+        self.high: int | None = None  # in units of 4096 microseconds, rounds included
+
+    def times(self, kind: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """Work out the time at each word: (N,) int64 microseconds, -1 before the first TIME_HIGH.
+
+        Args:
+            kind, value: (N,) of the words; `words` of the block before come first.
+        """
+        highs, lows = np.flatnonzero(kind == TIME_HIGH), np.flatnonzero(kind == TIME_LOW)
+        if not len(highs):
+            return np.full(len(kind), -1)
+        at = np.cumsum(kind == TIME_HIGH) - 1  # the newest TIME_HIGH, -1 before the first
+        falls = (np.diff(value[lows]) <= -HALF) & (np.diff(at[lows]) == 0)
+        over = np.zeros(len(kind), np.int64)
+        over[lows[1:]] = falls
+        over = np.cumsum(over)
+        more = over[np.append(highs[1:] - 1, len(kind) - 1)] - over[highs]  # until the next one
+
+        said = value[highs]
+        start = int(said[0]) if self.high is None else self.high
+        before = np.append(start % RANGE, (said + more)[:-1])
+        rounds = np.cumsum(before // RANGE + (said - before % RANGE <= -HALF))
+        high = said + RANGE * (start // RANGE + rounds)
+        is_new = high != np.append(-1 if self.high is None else start, (high + more)[:-1])
+        self.high = int(high[-1] + more[-1])
+
+        now = np.maximum(at, 0)
+        since = np.maximum.accumulate(np.where(is_new, highs, -1))[now]
+        low = latest(kind == TIME_LOW)
+        low_bits = np.where(low > since, value[np.maximum(low, 0)], 0)
+        return np.where(at >= 0, (high[now] + over - over[highs[now]] << 12) + low_bits, -1)
+
+    def words(self, kind: np.ndarray, time: np.ndarray) -> list[int]:
+        """Write the time after a block as words, to stand in front of the next one."""
+        if self.high is None:
+            return []
+        high = TIME_HIGH << 12 | self.high % RANGE
+        low = TIME_LOW << 12 | int(time[-1]) % RANGE
+        is_time = np.flatnonzero((kind == TIME_HIGH) | (kind == TIME_LOW))
+        return [high, low] if kind[is_time[-1]] == TIME_LOW else [low, high]
+
+
+def _place(kind: np.ndarray, value: np.ndarray, base: np.ndarray, moved: np.ndarray) -> list[int]:
+    """Write row and base after a block as words, to stand in front of the next one."""
+    words = [ADDR_Y << 12 | int(row) for row in value[kind == ADDR_Y][-1:]]
+    if len(base) and base[-1] >= 0:
+        first = int(value[base[-1]])
+        x = (first & 0x7FF) + int(moved[-1] - moved[base[-1]])
+        words += [VECT_BASE_X << 12 | first & 0x800 | x] * (x <= LAST_X)
+    return words
 
 
 def _events(
@@ -85,29 +123,7 @@ def _events(
     mask[kind[chosen] == VECT_8] &= 0xFF
     bits = (mask.astype(np.uint16)[:, None] >> np.arange(12, dtype=np.uint16)) & 1
     which, bit = np.nonzero(bits)
-    word = chosen[which]
-    return as_events(
-        x=(value[source[which]] & 0x7FF) + offset[which] + bit,
-        y=value[row[word]] & 0x7FF,
-        t=time[word],
-        p=value[source[which]] >> 11,
-    )
-
-
-def _hold(
-    kind: np.ndarray, value: np.ndarray, base: np.ndarray, moved: np.ndarray, time: np.ndarray
-) -> np.ndarray:
-    """Write the state after a block as words, to stand in front of the next one."""
-    words = []
-    if len(rows := value[kind == ADDR_Y]):
-        words.append(ADDR_Y << 12 | int(rows[-1]))
-    if len(kind) and time[-1] >= 0:
-        words += [
-            TIME_HIGH << 12 | int(time[-1]) >> 12 & 0xFFF,
-            TIME_LOW << 12 | int(time[-1]) & 0xFFF,
-        ]
-    if len(kind) and base[-1] >= 0:
-        first = int(value[base[-1]])
-        x = min((first & 0x7FF) + int(moved[-1] - moved[base[-1]]), 0x7FF)
-        words.append(VECT_BASE_X << 12 | first & 0x800 | x)
-    return np.array(words, np.uint16)
+    x = (value[source[which]] & 0x7FF) + offset[which] + bit
+    real = x <= LAST_X
+    word, x, which = chosen[which[real]], x[real], which[real]
+    return as_events(x, value[row[word]] & 0x7FF, time[word], value[source[which]] >> 11)

@@ -12,11 +12,14 @@ import numpy as np
 
 from challenge.errors import DataError
 from challenge.importers.columns import Layout, choose_unit, find_names, make_events, to_us
-from challenge.importers.recording import BLOCK, Frame, Part, Recording, damaged, library, named
+from challenge.importers.recording import BLOCK, Frame, Part, Recording, foreign, library, named
 
 PLACES = ("events", "event", "CD/events", "davis/left/events", "/")
 """Where events are looked for, in this order."""
 LOOKED_AT = 1 << 16
+MOST_PACKED = 1000
+"""Events in a byte: no compression does better, and what is declared need not be there."""
+LARGEST_IMAGE = 1 << 28
 
 
 def read(path: Path, layout: Layout) -> Recording:
@@ -27,14 +30,11 @@ def read(path: Path, layout: Layout) -> Recording:
         DataError: damaged, or without events in a known layout.
     """
     h5py = library("h5py", "h5py", "HDF5")
-    try:
-        with h5py.File(path) as file:
-            columns = _columns(path, file)
-            total = _length(path, columns)
-            unit, note = choose_unit(np.asarray(columns["t"][: min(total, LOOKED_AT)]), layout)
-            size = _sensor(file)
-    except OSError as error:
-        raise damaged(path, error) from error
+    with foreign(path), h5py.File(path) as file:
+        columns = _columns(path, file)
+        total = _length(path, columns)
+        unit, note = choose_unit(np.asarray(columns["t"][: min(total, LOOKED_AT)]), layout)
+        size = _sensor(file)
 
     def parts() -> Iterator[Part]:
         return named(path, _parts(h5py, path, unit, layout.swap_xy))
@@ -95,6 +95,11 @@ def _length(path: Path, columns: dict[str, Any]) -> int:
     lengths = {key: len(values) for key, values in columns.items()}
     if len(set(lengths.values())) != 1:
         raise DataError(f"{path}: expected columns of one length, found {lengths}")
+    if lengths["t"] > MOST_PACKED * path.stat().st_size:
+        raise DataError(
+            f"{path}: says that it holds {lengths['t']} events, in {path.stat().st_size} bytes: "
+            "damaged, or never filled; copy it again"
+        )
     return lengths["t"]
 
 
@@ -105,9 +110,11 @@ def _sensor(file: Any) -> tuple[int, int] | None:
 
 
 def _frame(path: Path, data: Any, unit: str) -> Frame:
+    if data.dtype != np.uint8 or data.ndim not in (2, 3) or data.size > LARGEST_IMAGE:
+        raise DataError(
+            f"{path}: {data.name}: expected a uint8 image, found {data.dtype} {data.shape}"
+        )
     pixels = np.asarray(data)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
-        raise DataError(f"{path}: {data.name}: expected uint8 images, found {pixels.dtype}")
     if pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.shape[2] not in (1, 3):
         pixels = pixels.transpose(1, 2, 0)
     grey = pixels.ndim == 2 or pixels.shape[2] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -11,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from challenge.errors import ConfigError, DataError
+from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.events import Events
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Words, rows or events that are read at a time: memory does not grow with the file."""
 
 
@@ -33,6 +34,8 @@ class Frame:
 
 
 Part = Events | Frame
+RUST_PANICS = "pyo3_runtime"
+"""Module of what a panic in a library written in Rust becomes; it is no Exception."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,26 @@ def damaged(path: Path, error: object) -> DataError:
     return DataError(f"{path}: damaged or cut off ({text[:200]}); copy it again")
 
 
-def named(path: Path, parts: Iterable[Part]) -> Iterator[Part]:
-    """Pass parts on; what a foreign library raises becomes a DataError that names the file."""
+@contextlib.contextmanager
+def foreign(path: Path) -> Iterator[None]:
+    """Turn what a library raises over a damaged file, which may be anything, into a DataError that
+    names the file. The kit's own errors get the file's name in front, where they lack it.
+    """
     try:
-        yield from parts
-    except (DataError, ConfigError, MemoryError, KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as error:  # a Rust library's panic is no Exception
-        if isinstance(error, SystemExit):
+        yield
+    except DataError as error:
+        if str(path) in error.summary:
             raise
-        raise damaged(path, error) from error
+        raise DataError(f"{path}: {error.summary}", error.problems) from error
+    except (ChallengeError, MemoryError):
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__module__ == RUST_PANICS:
+            raise damaged(path, error) from error
+        raise
+
+
+def named(path: Path, parts: Iterable[Part]) -> Iterator[Part]:
+    """Pass on the parts that a library reads out of a file; see `foreign`."""
+    with foreign(path):
+        yield from parts

@@ -17,7 +17,7 @@ import numpy as np
 from challenge.errors import DataError
 from challenge.events import Events
 from challenge.importers.pictures import to_rgb
-from challenge.importers.recording import Frame, Part, Recording, as_events, damaged, library, named
+from challenge.importers.recording import Frame, Part, Recording, as_events, foreign, library, named
 
 RECORD = np.dtype([("x", "<u2"), ("y", "<u2"), ("s", "<u4"), ("ns", "<u4"), ("p", "u1")])
 EVENTS = ("dvs_msgs/msg/EventArray", "prophesee_event_msgs/msg/EventArray")
@@ -34,11 +34,8 @@ def read(path: Path) -> Recording:
         DataError: not a bag, damaged, or without events.
     """
     reader = library("rosbags.rosbag1", "rosbags", "a ROS bag").Reader
-    try:
-        with reader(path) as bag:
-            topics = {each.topic: each.msgtype for each in bag.connections}
-    except Exception as error:
-        raise damaged(path, error) from error
+    with foreign(path), reader(path) as bag:
+        topics = {each.topic: each.msgtype for each in bag.connections}
     events = [topic for topic, kind in topics.items() if kind in EVENTS]
     images = [topic for topic, kind in topics.items() if kind in IMAGES]
     if not events:
@@ -66,13 +63,10 @@ def _parts(reader: Any, path: Path, topics: list[str]) -> Iterator[Part]:
 
 def _size(reader: Any, path: Path, topic: str) -> tuple[int, int] | None:
     """Read (width, height) from the first message of events."""
-    try:
-        with reader(path) as bag:
-            connections = [each for each in bag.connections if each.topic == topic]
-            for _, _, message in bag.messages(connections):
-                return event_array(message)[1]
-    except Exception as error:
-        raise damaged(path, error) from error
+    with foreign(path), reader(path) as bag:
+        connections = [each for each in bag.connections if each.topic == topic]
+        for _, _, message in bag.messages(connections):
+            return event_array(message)[1]
     return None
 
 

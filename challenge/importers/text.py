@@ -1,4 +1,4 @@
-"""Events in a text: a row for each, `t x y p` as the Event Camera Dataset has it, or under names."""
+"""Events in a text: a row for each, `t x y p` as the Event Camera Dataset has it, or named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_text(path: Path, layout: Layout) -> Recording:
     if options["header"] is None:
         if first.shape[1] != 4:
             raise DataError(f"{path}: expected 4 columns, found {first.shape[1]}")
-        order = choose_order(path, first.to_numpy(), layout)
+        order = choose_order(path, _numbers(path, first), layout)
         names: dict[str, Any] = {key: i for i, key in enumerate(order)}
     else:
         found = find_names(map(str, first.columns))
@@ -38,7 +38,7 @@ def read_text(path: Path, layout: Layout) -> Recording:
             head = ", ".join(map(str, first.columns))
             raise DataError(f"{path}: expected columns x, y, t, p, its first line names {head}")
         names = {**found}
-    unit, note = choose_unit(first[names["t"]].to_numpy(), layout)
+    unit, note = choose_unit(_numbers(path, first[names["t"]]), layout)
 
     def parts() -> Iterator[Part]:
         for table in _tables(path, options, BLOCK):
@@ -66,6 +66,14 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _numbers(path: Path, table: Any) -> np.ndarray:
+    """Return a table's values, which have to be numbers."""
+    values = np.asarray(table.to_numpy())
+    if values.dtype.kind not in "iufb":
+        raise DataError(f"{path}: expected rows of numbers, found text among them")
+    return values
 
 
 def _tables(path: Path, options: dict[str, Any], rows: int) -> Iterator[Any]:

@@ -26,10 +26,6 @@ class Rounds:
         self.last, self.rounds = int(wide[-1]), int(rounds[-1])
         return wide + rounds * self.range
 
-    def go_on(self, count: int) -> None:
-        """Take a count, rounds included, for the last one."""
-        self.rounds, self.last = divmod(count, self.range)
-
 
 def latest(given: np.ndarray) -> np.ndarray:
     """Find the place of the newest given value: (N,) bool to (N,) int64, -1 before the first.

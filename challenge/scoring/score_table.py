@@ -20,6 +20,7 @@ def print_scores(
     console: Console,
     profiles: Mapping[str, Profile] = PROFILES,
     no_lpips: str = "",
+    limits: str = "",
 ) -> None:
     """Print one table: a row per sequence, the mean over all frames, the gain over the input.
 
@@ -29,6 +30,7 @@ def print_scores(
         console: where to.
         profiles: that were scored.
         no_lpips: why the column of LPIPS is empty, where it is; "" for no such column.
+        limits: what such figures cannot say; "" for nothing.
     """
     where = "/".join(part for part in (scores.challenge, scores.split, scores.run) if part)
     title = f"{where}: {scores.frames} images"
@@ -65,6 +67,8 @@ def print_scores(
         console.print(f"not scored, since the images are too small for them: {', '.join(small)}.")
     if empty:
         console.print(no_lpips, soft_wrap=True, markup=False)
+    if limits:
+        console.print(f"limits: {limits}.", markup=False)
 
 
 def _cells(means: Mapping[str, Mapping[str, float]], sign: str) -> list[str]:

@@ -57,6 +57,7 @@ class Target:
     Attributes:
         folder: where its results are written, beside its PNGs.
         images: the PNGs that are scored, where they lie elsewhere; None: those of `folder`.
+        limits: what its figures cannot say; "" where nobody said.
         record: of the run; `data_root` and `inputs_sha256` are those it is compared with.
     """
 
@@ -67,6 +68,7 @@ class Target:
     profiles: Mapping[str, Profile]
     extras: Sequence[Extra] = ()
     images: Path | None = None
+    limits: str = ""
 
     def current(self) -> Scores | None:
         """Return the kept scores, if they are of the images that lie there now, and hold every
@@ -139,7 +141,8 @@ def make_target(
     rules = rules_of(None, record)
     profile = choice.profile or rules.profile
     find_profile(profile, rules.all_profiles)
-    return Target(folder, record, sharp, profile, rules.all_profiles, choice.extras, images)
+    known = rules.all_profiles
+    return Target(folder, record, sharp, profile, known, choice.extras, images, rules.limits)
 
 
 def sharp_of(record: RunRecord, choice: Choice) -> Path | None:

@@ -102,12 +102,21 @@ def make_first(root: Path, request: Request, workers: int | None) -> None:
     with scratch_folder(root.parent, root.name) as folder:
         new = folder / root.name  # inside, since the workspace is for its owner alone
         write_all(new, request, workers)
-        try:
-            new.rename(root)
-        except OSError:
-            if is_absent(root) or not is_same(read_manifest(root), request):
-                raise
-            # another process was asked for the same at the same time, and was first
+        put_in_place(new, root, request)
+
+
+def put_in_place(new: Path, root: Path, request: Request) -> None:
+    """Rename a finished data set to where nothing is, or what another process made meanwhile.
+
+    Raises:
+        OSError: something else has come to be at `root` than what was asked for.
+    """
+    try:
+        new.rename(root)
+    except OSError:
+        if is_absent(root) or not is_same(read_manifest(root), request):
+            raise
+        # another process was asked for the same at the same time, and was first
 
 
 def is_absent(root: Path) -> bool:
@@ -171,13 +180,27 @@ def refuse_strangers(root: Path, manifest: dict[str, Any]) -> None:
 
 def write_all(folder: Path, request: Request, workers: int | None) -> None:
     """Simulate every sequence of a request into `folder`, and write its manifest."""
-    sequences = plan(request)
     folder.mkdir(exist_ok=True)
+    simulate(folder, plan(request), request, workers)
+    write_manifest(folder, request)
+
+
+def simulate(
+    folder: Path, sequences: Several[Sequence], request: Request, workers: int | None
+) -> None:
+    """Simulate some sequences of a request into `folder`."""
+    if not sequences:
+        return
     one = partial(write_sequence, folder, request=request)
     number = min(workers or cores(), len(sequences))
     written = map_in_processes(one, sequences, number, keep_to_one_core)
     for _ in tqdm(written, total=len(sequences), desc="simulating", unit="sequence"):
         pass
+
+
+def write_manifest(folder: Path, request: Request) -> None:
+    """Note what was made in `folder`, which holds every file of a request: it is complete then."""
+    sequences = plan(request)
     names = sorted(name for sequence in sequences for name in file_names(sequence))
     shown = {name for s in {s.split for s in sequences} for name in SPLITS[s].textures}
     manifest = {

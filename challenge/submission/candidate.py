@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from challenge.datasets import provide_frames
-from challenge.datasets.layout import blurry_folder
+from challenge.datasets.layout import blurry_folder, rules_named
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import list_pngs
 from challenge.findings import Finding
-from challenge.rules import RULES_FOLDER, Rules, load_rules
+from challenge.rules import OWN, RULES_FOLDER, Rules, load_rules
 from challenge.runs import RUN_FILE, RunRecord, check_record, complete, explain_place
 from challenge.submission.check import README_LIMIT, Look, Progress, check_opened
 from challenge.submission.decoders import second_opinion
@@ -224,13 +224,27 @@ def record_of(path: Path) -> tuple[RunRecord, list[Finding]]:
 
 
 def rules_of(path: Path | None, record: RunRecord) -> Rules:
-    """Read the rules of the command line, else the record's, else those named as its challenge."""
+    """Read the rules of the command line, else the record's, else those that its data name, else
+    those named as its challenge.
+    """
     if path:
         return load_rules(path)
+    if record.rules not in (None, OWN):
+        return load_rules(str(record.rules))
+    if record.data_root and (named := rules_named(Path(record.data_root))):
+        return load_rules(named)
     if record.rules:
         return load_rules(record.rules)
-    own = RULES_FOLDER / f"{record.challenge or 'own'}.yml"
-    return load_rules(own if own.is_file() else RULES_FOLDER / "own.yml")
+    known = RULES_FOLDER / f"{record.challenge or OWN}.yml"
+    return load_rules(known if known.is_file() else OWN)
+
+
+def limits_of(record: RunRecord) -> str:
+    """Say what figures of a run cannot say, as its rules have it; "" where none are at hand."""
+    try:
+        return rules_of(None, record).limits
+    except ConfigError:
+        return ""
 
 
 def readme_of(record: RunRecord, template: str) -> tuple[Readme, list[Finding]]:

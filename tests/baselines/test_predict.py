@@ -16,7 +16,7 @@ from challenge.datasets import DataSource, open_split
 from challenge.images import png_size, read_png
 from challenge.representations import voxel_grid
 from challenge.runs import load_record
-from leaderboard import picture
+from leaderboard import show
 
 Main = Callable[[list[str]], int]
 
@@ -215,7 +215,7 @@ def test_reference_rows_and_pictures_follow_the_bins_of_stored_voxel_grids(
     assert load_record(made).bins == 5
     assert references.main([], submissions) == 0
     assert load_record(made.with_name("edi")).bins == 5
-    assert picture.main(["--folder", str(made)]) == 0
+    assert show.main(["--folder", str(made)]) == 0
 
 
 def test_rules_can_be_chosen_for_the_newest_training(

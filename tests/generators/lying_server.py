@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 
 PAGE = (
     b"<!DOCTYPE html><html><head><title>Log in - Codalab</title></head><body>Log in</body></html>"
@@ -61,7 +63,8 @@ def serving(content: bytes) -> Iterator[Server]:
         thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
-            yield server
+            with mock.patch.dict(os.environ, {"no_proxy": "127.0.0.1"}):
+                yield server
         finally:
             server.ended.set()
             http.shutdown()

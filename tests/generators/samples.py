@@ -28,7 +28,7 @@ def same(one: Sample, other: Sample) -> bool:
     arrays = ("blurry", "sharp", "stored_grid", "stored_mask")
     return (
         one.frame == other.frame
-        and one.span == other.span
+        and (one.span, one.stored_kind) == (other.span, other.stored_kind)
         and all(alike(getattr(one, name), getattr(other, name)) for name in arrays)
         and all(alike(*pair) for pair in zip(rows(one.events), rows(other.events), strict=True))
     )

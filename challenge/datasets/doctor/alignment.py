@@ -75,11 +75,15 @@ class Cells:
         )
 
     def log_light(self, rgb: np.ndarray) -> np.ndarray:
-        """Average the light of (H, W, 3) uint8 sRGB over cells: (rows, columns) float32 log."""
-        light = luminance(srgb_to_linear(rgb))
+        """Average the light of (H, W, 3) uint8 sRGB over cells: (rows, columns) float32 log.
+
+        Of large cells every second pixel will do.
+        """
         rows, columns = self.shape
-        whole = light[: rows * self.side, : columns * self.side]
-        small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+        step = 1 if self.side < 4 else 2
+        chosen = rgb[: rows * self.side : step, : columns * self.side : step]
+        light = luminance(srgb_to_linear(chosen))
+        small = cv2.resize(light, (columns, rows), interpolation=cv2.INTER_AREA)
         return np.asarray(np.log(small + BLACK), np.float32)
 
 
@@ -115,11 +119,15 @@ class EventSums:
 
 @dataclass(frozen=True)
 class Vote:
-    """How one frame correlates with its events: as they are, and in each other version."""
+    """How one frame correlates with its events: as they are, and in each other version.
+
+    sure: whether the images compared are certainly neighbours: else a low score tells nothing.
+    """
 
     frame: str
     by: str  # "sharp", "next" or "gradient"
     scores: tuple[float, ...]
+    sure: bool = True
 
 
 def tamed(sums: np.ndarray) -> np.ndarray:
@@ -149,10 +157,13 @@ def vote_by_sharp(frame: str, log_change: np.ndarray, sums: EventSums) -> Vote:
     return Vote(frame, "sharp", tuple(scores))
 
 
-def vote_by_next(frame: str, log_change: np.ndarray, first: EventSums, then: EventSums) -> Vote:
+def vote_by_next(
+    frame: str, log_change: np.ndarray, first: EventSums, then: EventSums, sure: bool = True
+) -> Vote:
     """Compare log B' - log B with the events from one exposure to the next."""
     between = tamed(first.rising + first.after + then.falling)
-    return Vote(frame, "next", tuple(correlation(log_change, each) for each in versions(between)))
+    scores = [correlation(log_change, each) for each in versions(between)]
+    return Vote(frame, "next", tuple(scores), sure)
 
 
 def vote_by_gradient(frame: str, log_blurry: np.ndarray, sums: EventSums) -> Vote:
@@ -204,6 +215,6 @@ def judge(votes: Sequence[Vote]) -> Verdict:
         says = [] if best == 0 else [(*TURNED, *SWAPPED)[best]]
         says += ["with the polarity flipped (or time reversed)"] * (score < 0)
         return Verdict(" and ".join(says), by, score, float(medians[0]))
-    if strong and abs(score) < NOTHING:
+    if strong and abs(score) < NOTHING and all(vote.sure for vote in strong):
         return Verdict("nothing in common", by, float(medians[0]), abs(score))
     return Verdict("cannot tell", by, float(medians[0]), abs(score))

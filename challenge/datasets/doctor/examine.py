@@ -15,8 +15,8 @@ from challenge.environment.processes import map_in_processes
 from challenge.findings import Finding
 
 LEVELS = ("error", "warning", "note")
-WORTH_PROCESSES = 64
-"""Frames of which the starting of processes (a second) is less than what they save."""
+WORTH_PROCESSES = 50_000_000
+"""Bytes to read that take longer than the start of processes does, a second or two."""
 Progress = Callable[[Iterable[Look], int], Iterable[Look]]
 
 
@@ -73,11 +73,17 @@ def examine(
     return Diagnosis(
         found.place,
         tuple(sorted(found.findings, key=lambda finding: LEVELS.index(finding.level))),
-        {split: len(tally.of_split(split)) for split in splits},
-        {split: tally.events_of(split) for split in splits},
+        {split: len(tally.seen.of_split(split)) for split in splits},
+        {split: tally.seen.events_of(split) for split in splits},
         tally.verdicts(),
     )
 
 
 def _workers(jobs: Sequence[Job]) -> int:
-    return min(cores(), len(jobs)) if len(jobs) >= WORTH_PROCESSES else 1
+    """Choose one process, or one per core where there is much to read, by the middle frame."""
+    if not jobs:
+        return 1
+    files = jobs[len(jobs) // 2].files
+    paths = [files.blurry, *files.slices, *(each for each in (files.sharp, files.grid) if each)]
+    size = sum(path.stat().st_size for path in paths) * len(jobs)
+    return min(cores(), len(jobs)) if size >= WORTH_PROCESSES else 1

@@ -19,8 +19,8 @@ from challenge.datasets.doctor.alignment import (
 from challenge.datasets.doctor.pictures import Picture, look_at_picture
 from challenge.datasets.doctor.recording import Recording, look_at_events
 from challenge.datasets.doctor.survey import FrameFiles, Place
-from challenge.datasets.frames import read_npz
 from challenge.datasets.highrev import read_slice
+from challenge.datasets.npz import read_npz
 from challenge.datasets.stored_grids import grid_doubt
 from challenge.errors import DataError
 from challenge.events import Events
@@ -144,7 +144,7 @@ def _look_at_grid(
         if isinstance(error.__cause__, KeyError):
             found = found.rpartition("; ")[2]
             return [Finding("keys", name, "the key voxel", found, "convert it again")], None
-        found = found.partition(";")[0]
+        found = found.rpartition("; ")[0].strip("()")
         return [Finding("damaged", name, "a readable npz", found, "copy it again")], None
     if wrong := list(_grid_problems(name, grid, blurry)):
         return wrong, grid.shape

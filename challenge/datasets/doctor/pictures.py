@@ -60,9 +60,10 @@ def _unreadable(path: Path, name: str, depth: int, colour: str, error: DataError
     if depth == 16 or "channels, found" in str(error):
         found = f"{depth}-bit {colour}" + " with transparency" * (colour == "palette")
         return Finding("mode", name, expected, found, "save it as 8-bit RGB without alpha")
-    found = str(error).removeprefix(f"{path}: ").split(";")[0]
+    found = str(error).removeprefix(f"{path}: ").partition(";")[0].rpartition("found ")[2]
     if not depth and colour:
         found = colour
+    found = found.replace("the PNG is", "one that is")
     return Finding("damaged", name, expected, found, "copy or unpack it again")
 
 
@@ -72,6 +73,7 @@ def _odd(name: str, pixels: np.ndarray, depth: int, colour: str) -> Iterator[Fin
         found = f"{depth}-bit {colour}"
         fix = "it is read as 8-bit RGB here; save it so for others"
         yield Finding("mode", name, "8-bit RGB", found, fix, "warning")
-    if (pixels == pixels[0, 0]).all():
+    few = pixels[::61, ::61]
+    if (few == pixels[0, 0]).all() and (pixels == pixels[0, 0]).all():
         found = f"all pixels {tuple(map(int, pixels[0, 0]))}"
         yield Finding("blank", name, "a picture", found, "see how it was made", "warning")

@@ -245,7 +245,7 @@ def _missing(
 
 
 def _absent(place: Place, name: str, path: Path, what: str) -> Finding:
-    fix = f"copy {place.name(path)} there, or take the frame away"
+    fix = "copy it there, or take the frame away"
     return Finding("missing", name, f"its {what}", f"no {place.name(path)}", fix)
 
 

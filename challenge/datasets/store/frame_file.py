@@ -2,7 +2,8 @@
 
     FRAME.npz
         about.json   version, frame, height, width; planes: [name, type, channels]; clock and times:
-                     their types; magnitude: the largest of the stored grid; sources: see `Sources`
+                     their types; kind, magnitude, outer: of the sample its stored_kind, the
+                     largest of its grid, its span where it has one; sources: see `Sources`
         span         (2,) the first and the last stamp, on the clock's own type; (0,) without events
         index        (tiles + 1, 2 + planes) int64: for tile k, in row k, where its events begin and
                      their CRC-32, and where its bytes in each plane begin; the last row: the ends
@@ -106,7 +107,9 @@ def write_frame(path: Path, sample: Sample, sources: Sources) -> None:
         "planes": [[plane.name, plane.dtype.str, plane.channels] for plane in planes],
         "clock": sample.events.t.dtype.str if sample.events is not None else None,
         "times": members["time"].dtype.str if sample.events is not None else None,
+        "kind": sample.stored_kind,
         "magnitude": None if grid is None else largest_magnitude(grid),
+        "outer": None if sample.span is None else np.asarray(sample.span).tolist(),
         "sources": sources,
     }
     with write_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -169,6 +172,7 @@ class FrameFile:
         self.planes = [Plane(name, np.dtype(kind), int(n)) for name, kind, n in about["planes"]]
         self.clock = np.dtype(about["clock"]) if about["clock"] else None
         self.times = np.dtype(about["times"]) if about["times"] else None
+        self.kind, self.outer = str(about["kind"]), about["outer"]
         self.magnitude: float | None = about["magnitude"]
         self.sources: Sources = about["sources"]
         shape = (len(self.tiles) + 1, 2 + len(self.planes))
@@ -206,6 +210,9 @@ class FrameFile:
                 if sharp or plane.name != "sharp"
             }
             events, span = self._events(window) if self.times is not None else (None, None)
+            if self.outer is not None:  # of more events than the frame has pixels for
+                first, last = np.asarray(self.outer, self.clock)
+                span = (first, last)
         except (*DAMAGED, OSError) as error:
             raise self._damaged(error) from error
         return Sample(
@@ -213,6 +220,7 @@ class FrameFile:
             blurry=pixels["blurry"],
             events=events,
             stored_grid=pixels.get("grid"),
+            stored_kind=self.kind,
             stored_mask=pixels.get("mask"),
             sharp=pixels.get("sharp"),
             span=span,

@@ -59,7 +59,7 @@ class StoredFrames:
 
     def __init__(self, data: Dataset, folder: Path, entries: dict[str, Entry]) -> None:
         self.frames, self.has_sharp, self.folder = data.frames, data.has_sharp, folder
-        self.plain, self.entries = data, entries
+        self.plain, self.entries, self.stored_kind = data, entries, data.stored_kind
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -227,7 +227,7 @@ def test_the_table_of_addresses_is_consistent() -> None:
         assert place.file.endswith(".zip" if place.folder else ".pth")
         assert bool(place.folder) == bool(place.splits)
         for line in place.next:
-            line.format(root="R", out="O", data="D")
+            line.format(root="R", out="O", data="D", weights="W")
     with pytest.raises(ConfigError, match="did you mean reblur"):
         find_places("REBlurr")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from challenge.datasets.packed import find_root
-from challenge.download.space import need_space
 from challenge.download.unpack import is_whole_zip, looks_like_zip, unpack
+from challenge.environment.space import need_space
 from challenge.errors import DataError, DiskError
 
 FILES = {"train/a.h5": b"a" * 5000, "train/deep/b.h5": b"b", "test/c.h5": b"c"}
@@ -45,6 +45,15 @@ def test_the_data_set_is_found_whatever_is_around_it(tmp_path: Path, wrapped: st
     )
     assert tree(tmp_path / "out" / "GOPRO") == FILES
     assert (done.files, done.there, done.left_out) == ({"train": 2, "test": 1}, (), 4)
+
+
+def test_what_windows_packed_is_unpacked_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("GOPRO\\train\\", "GOPRO\\train\\a.h5", "GOPRO\\test\\b.h5"):
+            archive.writestr(name, b"" if name.endswith("\\") else b"x")
+    unpack(path, tmp_path / "root", SPLITS)
+    assert tree(tmp_path / "root") == {"train/a.h5": b"x", "test/b.h5": b"x"}
 
 
 @pytest.mark.parametrize("wrapped", ["", "HighREV_test/", "test/", "HighREV/test/"])
@@ -100,6 +109,8 @@ def rename(name: str) -> Callable[[zipfile.ZipInfo], None]:
         (rename("train/../../evil"), "leads out"),
         (rename("/etc/evil"), "leads out"),
         (rename("..\\evil"), "leads out"),
+        (rename("train\\..\\..\\evil"), "leads out"),
+        (rename("\\evil"), "leads out"),
         (rename("C:/evil"), "leads out"),
         (rename("train/a.h5"), "2 files of that name"),
         (rename("train/./a.h5"), "2 files of that name"),

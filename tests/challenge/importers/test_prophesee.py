@@ -8,6 +8,8 @@ from pathlib import Path
 import event_files
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from challenge.errors import DataError
 from challenge.importers import open_recording
@@ -112,6 +114,69 @@ def test_low_times_that_start_again_without_a_high_one_go_on(tmp_path: Path) -> 
     words += [0x8002, 0x6003, 0x2005, 0x6001, 0x2006]  # a small fall is none
     (tmp_path / "v.raw").write_bytes(event_files.evt3(words))
     assert [row[2] for row in rows_of(tmp_path / "v.raw")] == [4094, 4097, 8191, 8192, 8195, 8193]
+
+
+class Slow:
+    """EVT 3.0 word by word: what the format's description says, and nothing at once."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.high: int | None = None
+        self.row: int | None = None
+        self.base: int | None = None
+        self.low = self.bright = 0
+        self.after_low = False
+
+    def take(self, word: int) -> None:
+        kind, value = word >> 12, word & 0xFFF
+        if kind == 0x8:
+            last = value if self.high is None else self.high % 4096
+            new = (self.high or 0) // 4096 * 4096 + value + 4096 * (value - last <= -2048)
+            if new != self.high:
+                self.high, self.low = new, 0
+            self.after_low = False
+        elif kind == 0x6 and self.high is not None:
+            self.high += self.after_low and value - self.low <= -2048
+            self.low, self.after_low = value, True
+        elif kind == 0x0:
+            self.row = value & 0x7FF
+        elif kind == 0x2:
+            self.event(value & 0x7FF, value >> 11)
+        elif kind == 0x3:
+            self.base, self.bright = value & 0x7FF, value >> 11
+        elif kind in (0x4, 0x5) and self.base is not None:
+            width = 12 if kind == 0x4 else 8
+            for bit in range(width):
+                if value >> bit & 1:
+                    self.event(self.base + bit, self.bright)
+            self.base += width
+
+    def event(self, x: int, p: int) -> None:
+        if self.high is not None and self.row is not None and x < 2048:
+            self.rows.append((x, self.row, self.high * 4096 + self.low, p))
+
+
+kinds = st.sampled_from([0x0, 0x2, 0x2, 0x3, 0x4, 0x5, 0x6, 0x6, 0x6, 0x8, 0x8, 0x7, 0xA, 0xF])
+values = st.one_of(st.integers(0, 4095), st.sampled_from([0, 1, 2, 2047, 2048, 4094, 4095]))
+some_words = st.lists(
+    st.tuples(kinds, values).map(lambda pair: pair[0] << 12 | pair[1]), max_size=60
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=some_words, size=st.integers(1, 60))
+def test_any_words_give_what_they_give_one_by_one(words: list[int], size: int) -> None:
+    slow = Slow()
+    for word in words:
+        slow.take(word)
+    array = np.array(words, np.uint16)
+    parts = [*decode_evt3(iter([array[i : i + size] for i in range(0, len(array), size)]))]
+    found = [
+        (int(x), int(y), int(t), int(p))
+        for each in parts
+        for x, y, t, p in zip(each.x, each.y, each.t, each.p, strict=True)
+    ]
+    assert found == slow.rows
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])

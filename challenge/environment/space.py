@@ -11,11 +11,16 @@ RESERVE = 64 << 20
 """Bytes that are left free."""
 
 
-def need_space(place: Path, size: int, what: str) -> None:
+def need_space(
+    place: Path, size: int, what: str, fix: str = "name another place (--out DIR)"
+) -> None:
     """See that a disk has room.
 
     Args:
         place: where it is to be written; its folder need not be there yet.
+        size: in bytes.
+        what: is to be written.
+        fix: what can be done beside freeing space.
 
     Raises:
         DiskError: there is not enough; says how much there is.
@@ -25,11 +30,11 @@ def need_space(place: Path, size: int, what: str) -> None:
     if size + RESERVE > free:
         raise DiskError(
             f"{place}: {what} needs {readable(size)}, free are {readable(free)}; free some space, "
-            "or name another place (--out DIR)"
+            f"or {fix}"
         )
 
 
-def readable(size: int) -> str:
+def readable(size: float) -> str:
     """Write a number of bytes for people.
 
     >>> readable(71_200_000_000), readable(340_000)
