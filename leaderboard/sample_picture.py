@@ -18,7 +18,7 @@ from challenge.metrics.psnr import psnr
 from challenge.representations import Representation, normalise_magnitude, normalise_nonzero
 from challenge.sample import Sample, sequence_of
 from leaderboard.histogram import draw_sums, draw_times
-from leaderboard.pictures import event_picture, signed_picture, stored_events
+from leaderboard.pictures import event_picture, signed_events, signed_picture
 from leaderboard.sheet import (
     GAP,
     WIDEST,
@@ -178,13 +178,6 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
     stored = sample.events is None
     bins = draw_bins(reading.normalised(grid), reading, stored, crop, width)
     return headed(title, stack([first, times, bins]))
-
-
-def signed_events(sample: Sample) -> np.ndarray:
-    """Make the (bins, H, W) signed events of a frame, each event in it once."""
-    if sample.events is not None:
-        return Representation().grid(sample.events, *sample.blurry.shape[:2])
-    return stored_events(sample)
 
 
 def top_panels(sample: Sample, crop: Crop | None) -> list[Panel]:
