@@ -15,7 +15,9 @@ from challenge.sample import Sample
 
 TILE = 128
 """Side of a chunk in pixels: who reads a crop reads few more than those it contains."""
-TIGHT = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+TIGHT = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+"""Without loss, and with a checksum: a changed bit is an error when it is read.
+"""
 PAUSE_US = 5_000.0
 """Between the exposures of a raw file that is written."""
 

@@ -46,7 +46,6 @@ from challenge.environment.installer import (
     uv_environment,
 )
 
-
 EXTRAS = {
     "events": (
         "what reads recordings of other formats",

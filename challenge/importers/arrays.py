@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.npz import list_npz, read_npz
+from challenge.datasets.npz import npz_keys, read_npz
 from challenge.errors import DataError
 from challenge.importers.columns import Layout, choose_order, choose_unit, find_names, make_events
-from challenge.importers.recording import BLOCK, Part, Recording
+from challenge.importers.recording import BLOCK, Part, Recording, foreign
 
 TABLES = ("events", "event", "arr_0", "data")
 
@@ -41,7 +41,7 @@ def _columns(path: Path, layout: Layout) -> dict[str, np.ndarray]:
         names: dict[str, str] | None = None
         table = _load_npy(path)
     else:
-        keys = list_npz(path)
+        keys = npz_keys(path)
         names = find_names(keys)
         if names is not None:
             arrays = read_npz(path, *names.values())
@@ -66,7 +66,5 @@ def _columns(path: Path, layout: Layout) -> dict[str, np.ndarray]:
 
 
 def _load_npy(path: Path) -> np.ndarray:
-    try:
+    with foreign(path):
         return np.asarray(np.load(path, mmap_mode="r"))
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: not a readable npy ({error}); copy it again") from error

@@ -51,9 +51,8 @@ def readable(kind: Any) -> Any:
     return types.Array(kind, 1, "C", readonly=True)
 
 
-@intrinsic
 def prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the memory of array[index], to be written to."""
+    """Ask for the memory of array[index], to be written to (the instruction, for `intrinsic`)."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -65,6 +64,9 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
+
+
+ask_for = intrinsic(prefetch)
 
 
 @compile_for()
@@ -90,8 +92,8 @@ def drain(flat: Any, right_by: Any, records: Any) -> None:
     for i in range(len(records)):
         if i + AHEAD < len(records):
             soon = np.int64(records[i + AHEAD] >> np.uint64(33))
-            prefetch(flat, soon)
-            prefetch(flat, soon + right_by)
+            ask_for(flat, soon)
+            ask_for(flat, soon + right_by)
         cell = np.int64(records[i] >> np.uint64(33))
         share = shares[2 * i]
         rest = np.float32(1) - share
@@ -174,9 +176,9 @@ def spread(
     drain_all(flat, right_by, bands, filled)
 
 
-@compile_for(types.UniTuple(types.float64, 3)(readable(types.float32)))
-def moments(flat: Any) -> Any:
-    """Return how many cells are not zero, their sum, and that of their squares."""
+@compile_for(types.void(readable(types.float32), types.float64[::1]))
+def sum_up(flat: Any, sums: Any) -> None:
+    """Add how many cells are not zero, their sum, and that of their squares."""
     count, totals, squares = 0, np.zeros(LANES), np.zeros(LANES)
     for begin in range(0, len(flat), LANES * NORMALISED_ROWS):
         of_block, squares_of_block = np.zeros(LANES), np.zeros(LANES)
@@ -189,11 +191,18 @@ def moments(flat: Any) -> Any:
                 squares_of_block[lane] += value * value
         totals += of_block
         squares += squares_of_block
-    total, square = 0.0, 0.0
+    sums[0] += count
     for lane in range(LANES):
-        total += totals[lane]
-        square += squares[lane]
-    return np.float64(count), total, square
+        sums[1] += totals[lane]
+        sums[2] += squares[lane]
+
+
+def moments(flat: np.ndarray) -> tuple[float, float, float]:
+    """Return how many cells are not zero, their sum, and that of their squares."""
+    sums = np.zeros(3)
+    sum_up(flat, sums)
+    count, total, squares = sums.tolist()
+    return count, total, squares
 
 
 @compile_for(types.void(readable(types.float32), types.float64, types.float64, GRID))

@@ -166,6 +166,18 @@ def exchange_frames(root: Path) -> None:
         two.write_bytes(content)
 
 
+def reversed_in_time(root: Path) -> None:
+    """Let the events of each exposure happen in the other order, slices as well."""
+    for blurry in root.glob("*/blur/*.png"):
+        paths = slices(root, blurry.stem, blurry.parents[1].name)[:-1]
+        read = [dict(np.load(path)) for path in paths]
+        full = [arrays["timestamp"] for arrays in read if arrays["timestamp"].size]
+        turn = full[0][0, 0] + full[-1][-1, 0]
+        for path, arrays in zip(paths, reversed(read), strict=True):
+            turned = {key: values[::-1] for key, values in arrays.items()}
+            np.savez_compressed(path, **{**turned, "timestamp": turn - turned["timestamp"]})
+
+
 def events_of(root: Path, frame: str, split: str) -> Events:
     return Events.concatenate([read_slice(path) for path in slices(root, frame, split)[:-1]])
 
@@ -384,6 +396,7 @@ ABOUT_ALIGNMENT = (
     Fault("mirrored", change_all(mirrored("y", WIDTH)), "alignment", ALIGNED),
     Fault("upside down", change_all(mirrored("x", HEIGHT)), "alignment", ALIGNED),
     Fault("polarity flipped", change_all(flipped), "alignment", ALIGNED),
+    Fault("time reversed", reversed_in_time, "alignment", ALIGNED),
     Fault("events of other frames", exchange_frames, "alignment", ALIGNED, "warning"),
 )
 FAULTS = (

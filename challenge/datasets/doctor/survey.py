@@ -5,6 +5,7 @@ Nothing is opened here; names alone tell.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import defaultdict
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from challenge import SPLITS
+from challenge.datasets.hdf5 import SUFFIXES, Hdf5, list_hdf5
 from challenge.datasets.layout import (
     EXPECTED,
     blurry_folder,
@@ -41,6 +43,7 @@ class FrameFiles:
     sharp: Path | None = None
     slices: tuple[Path, ...] = ()  # in the order of their numbers, the last one outside
     grid: Path | None = None
+    window: tuple[float, float] | None = None  # of its events in HDF5, in seconds
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,13 @@ class Place:
     root: Path
     splits: tuple[str, ...]
     voxel_root: Path | None = None
+    hdf5: str = ""  # the format, if it is one of HDF5
 
     @property
     def format(self) -> str:
         """One of `challenge.datasets.FORMATS`."""
+        if self.hdf5:
+            return self.hdf5
         raw = any(event_folder(self.root, split).is_dir() for split in self.splits)
         return "highrev_voxel" if self.voxel_root and not raw else "highrev_raw"
 
@@ -80,17 +86,21 @@ def locate(path: Path, voxel_root: Path | None = None, format: str | None = None
     Args:
         path: a folder.
         voxel_root: where stored grids are, if not in the root or beside it as ROOT_voxel.
-        format: "highrev_raw" or "highrev_voxel" keep to the one or the other; None: what is there.
+        format: one of `challenge.datasets.FORMATS`, to keep to it; None: what is there.
 
     Raises:
         DataError: nothing that looks like a data set; says what was expected and what is there.
     """
     if not path.exists():
         raise DataError(f"{path}: no such folder; {EXPECTED}")
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        path = path.absolute().parent
     if not path.is_dir():
         raise DataError(f"{path}: expected the folder of a data set, found a file; {EXPECTED}")
     path = Path(os.path.abspath(path))
     root, splits = _root_of(path)
+    if files := [file for split in splits for file in list_hdf5(root / split)]:
+        return Place(root, splits, None, format or _format_of(files))
     grids = voxel_root or next(
         (
             each
@@ -102,10 +112,20 @@ def locate(path: Path, voxel_root: Path | None = None, format: str | None = None
     return Place(root, splits, None if format == "highrev_raw" else grids)
 
 
+def _format_of(files: Sequence[Path]) -> str:
+    """Say what HDF5 files hold, by the first that can be read."""
+    for file in files:
+        with contextlib.suppress(DataError):
+            return "monash_hdf5" if Hdf5(file).names("events") else "scer_hdf5"
+    return "scer_hdf5"
+
+
 def _root_of(path: Path) -> tuple[Path, tuple[str, ...]]:
     if splits := _splits_of(path):
         return path, splits
     if _is_split(path):
+        return path.parent, (path.name,)
+    if list_hdf5(path):
         return path.parent, (path.name,)
     if path.name in PARTS and _is_split(path.parent):
         return path.parent.parent, (path.parent.name,)
@@ -132,7 +152,9 @@ def _splits_of(root: Path) -> tuple[str, ...]:
 
 def _is_split(folder: Path) -> bool:
     """Whether a folder holds frames; in one of a split's name, its events or sharp images do."""
-    known = folder.name in SPLITS
+    known = folder.name in (*SPLITS, "addition")
+    if known and list_hdf5(folder):
+        return True
     parts = (blurry_folder, *((event_folder, sharp_folder) if known else ()))
     return any(part(folder.parent, folder.name).is_dir() for part in parts)
 
@@ -207,19 +229,24 @@ def _survey_split(found: Survey, split: str) -> None:
 
 def _named(found: Survey, folder: Path, suffix: str) -> dict[str, Path]:
     """Give the files of a folder by their stems; what does not belong there becomes a finding."""
+    return {path.stem: path for path in files_of(found, folder, (suffix,))}
+
+
+def files_of(found: Survey, folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """List the files of a folder; what does not belong there becomes a finding."""
     if not folder.is_dir():
-        return {}
-    named, litter = {}, []
+        return []
+    files, litter = [], []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("._") or path.name in LITTER:
             litter.append(path)
-        elif path.suffix.lower() != suffix or path.name.startswith(".") or path.is_dir():
-            found.findings.append(_left_over(found.place, path, f"NAME{suffix}"))
+        elif path.suffix.lower() not in suffixes or path.name.startswith(".") or path.is_dir():
+            found.findings.append(_left_over(found.place, path, f"NAME{suffixes[0]}"))
         else:
-            named[path.stem] = path
+            files.append(path)
     if litter:
         found.findings.append(_litter(found.place, litter[0], len(litter)))
-    return named
+    return files
 
 
 def _missing(
