@@ -40,9 +40,10 @@ def locked(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
     try:
         while (held := _take(lock)) is None:
             if time.monotonic() > deadline:
+                since = f"has been changing it for {wait_s:g} s" if wait_s else "is changing it"
                 raise ChallengeError(
-                    f"{path}: another process has been changing it for {wait_s:g} s; wait for it "
-                    f"and try again, or remove {lock} where there is none"
+                    f"{path}: another process {since}; wait for it and try again, or remove "
+                    f"{lock} where there is none"
                 )
             time.sleep(PAUSE_S)
     except OSError as error:

@@ -7,6 +7,9 @@ time            since the frame's first event, uint16 or uint32, if that gives b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from challenge.datasets.store.tiles import SIDE, Run, Tiles
@@ -60,42 +63,41 @@ def stamps_of(times: np.ndarray, first: np.generic) -> np.ndarray:
     return (times.astype(np.uint64) + np.asarray(first).astype(np.uint64)).astype(clock)
 
 
-class Part:
-    """The events of a window, collected run by run of tiles."""
+class Piece(NamedTuple):
+    """The events of a run of tiles, as they are stored."""
 
-    def __init__(self, window: Window) -> None:
-        self.window = window
-        self.x: list[np.ndarray] = []
-        self.y: list[np.ndarray] = []
-        self.p: list[np.ndarray] = []
-        self.times: list[np.ndarray] = []
+    run: Run
+    counts: np.ndarray  # (tiles of the run,) how many each has
+    pixel: np.ndarray  # (N,)
+    time: np.ndarray  # (N,)
 
-    def add(self, run: Run, counts: np.ndarray, pixel: np.ndarray, times: np.ndarray) -> None:
-        """Take those of a run that lie in the window.
 
-        Args:
-            run: of tiles.
-            counts: (tiles of the run,) how many events each has.
-            pixel, times: (N,) as they are stored.
-        """
-        lefts = SIDE * (run.column + np.arange(run.number)) - self.window.left
-        column = (pixel >> COLUMN_BIT) & (SIDE - 1)
-        x = column.astype(np.int32) + np.repeat(lefts.astype(np.int32), counts)
-        y = (pixel >> ROW_BIT).astype(np.int32) + np.int32(SIDE * run.row - self.window.top)
-        inside = (x >= 0) & (x < self.window.width) & (y >= 0) & (y < self.window.height)
-        chosen = np.flatnonzero(inside)
-        self.x.append(x[chosen])
-        self.y.append(y[chosen])
-        self.p.append((pixel[chosen] & 1).astype(np.int8))
-        self.times.append(times[chosen])
+def events_of(pieces: Sequence[Piece], window: Window, first: np.generic) -> Events:
+    """Take the events inside a window, counted from its corner, in order of time.
 
-    def events(self, first: np.generic) -> Events:
-        """Put all in order of time; those of equal time come in the order of tiles."""
-        times = np.concatenate(self.times)
-        order = np.argsort(times, kind="stable")
-        return Events(
-            x=np.concatenate(self.x)[order],
-            y=np.concatenate(self.y)[order],
-            t=stamps_of(times[order], first),
-            p=np.concatenate(self.p)[order],
-        )
+    Args:
+        pieces: all that the window touches; events of equal time come in their order.
+        window: in pixels.
+        first: stamp of the frame's first event.
+    """
+    counts = np.concatenate([piece.counts for piece in pieces])
+    pixel = np.concatenate([piece.pixel for piece in pieces])
+    time = np.concatenate([piece.time for piece in pieces])
+    runs = [piece.run for piece in pieces]
+    columns = np.concatenate([run.column + np.arange(run.number) for run in runs])
+    rows = np.repeat([run.row for run in runs], [run.number for run in runs])
+    lefts = (SIDE * columns - window.left).astype(np.int32)
+    tops = (SIDE * rows - window.top).astype(np.int32)
+    x = np.repeat(lefts, counts) + ((pixel >> COLUMN_BIT) & (SIDE - 1))
+    y = np.repeat(tops, counts) + (pixel >> ROW_BIT)
+    inside = (x >= 0) & (x < window.width) & (y >= 0) & (y < window.height)
+    chosen = np.flatnonzero(inside)
+    time = time[chosen]
+    order = np.argsort(time, kind="stable")
+    chosen = chosen[order]
+    return Events(
+        x=x[chosen],
+        y=y[chosen],
+        t=stamps_of(time[order], first),
+        p=(pixel[chosen] & 1).astype(np.int8),
+    )

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from challenge.datasets.store.events import Part, pixels_of, tile_order, times_of
+from challenge.datasets.store.events import Piece, events_of, pixels_of, tile_order, times_of
 from challenge.datasets.store.tiles import Run, Tiles, add_rows_up, pack, unpack
 from challenge.errors import DataError
 from challenge.events import Events
@@ -270,13 +270,11 @@ class FrameFile:
         if not number:
             none = np.zeros(0, np.int32)
             return Events(x=none, y=none, t=span, p=none.astype(np.int8)), None
-        part = Part(window)
-        for run in self.tiles.runs(window):
-            part.add(run, *self._run(run))
-        return part.events(span[0]), (span[0], span[1])
+        pieces = [self._piece(run) for run in self.tiles.runs(window)]
+        return events_of(pieces, window, span[0]), (span[0], span[1])
 
-    def _run(self, run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Read how many events the tiles of a run have, their pixels and their times."""
+    def _piece(self, run: Run) -> Piece:
+        """Read the events of a run of tiles; their checksums are looked at."""
         assert self.times is not None
         first = run.row * self.tiles.shape[1] + run.column
         ends = self.index[first : first + run.number + 1, 0]
@@ -286,7 +284,7 @@ class FrameFile:
             tile = slice(ends[k] - ends[0], ends[k + 1] - ends[0])
             if _check(pixel[tile], time[tile]) != check:
                 raise ValueError("events of a tile are damaged")
-        return np.diff(ends), pixel, time
+        return Piece(run, np.diff(ends), pixel, time)
 
     def _slice(self, name: str, dtype: np.dtype, ends: np.ndarray) -> np.ndarray:
         start = self._start(name, int(self.index[-1, 0]) * dtype.itemsize)

@@ -163,7 +163,27 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     assert main(arguments(recorded)) == 1
     printed = capsys.readouterr().err
     assert words in printed and "events.npz" in printed
-    assert [*(recorded / "out").iterdir()] == []
+    assert [*(recorded / "out").rglob("*")] == []
+
+
+def test_a_few_damaged_words_are_left_out_and_it_is_said(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Up to one event in a thousand may lie off the sensor."""
+    events = arrays_of(recorded / "events.npz")
+    first = np.flatnonzero(events["t"] >= FIRST_US + PERIOD_US)[:5]
+    for damaged, code in ((first[:4], 0), (first, 1)):
+        x = events["x"].copy()
+        x[damaged] = WIDTH + 7
+        change(recorded / "events.npz", x=x)
+        assert main(arguments(recorded, "--force")) == code
+    printed = capsys.readouterr()
+    assert "4 of 4000 events lie off the sensor" in printed.out
+    assert "5 of its 4000 events lie off its frames of 64x40, x up to 71" in printed.err
+    inside = open_split(recorded / "out", "test").read_inputs("events_00001").events
+    start = FIRST_US + PERIOD_US
+    chosen = (events["t"] >= start) & (events["t"] < start + EXPOSURE_US)
+    assert inside is not None and len(inside) == chosen.sum() - 4
 
 
 def test_swapped_coordinates_are_mended_by_the_option(recorded: Path) -> None:
