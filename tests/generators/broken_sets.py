@@ -148,6 +148,10 @@ def add(name: str, content: bytes = b"x") -> Callable[[Path], None]:
     return edit
 
 
+def link(name: str) -> Callable[[Path], None]:
+    return lambda root: (root / name).symlink_to("nowhere")
+
+
 def exchange(first: int, second: int) -> Callable[[Path], None]:
     def edit(root: Path) -> None:
         one, two = slices(root)[first], slices(root)[second]
@@ -245,8 +249,10 @@ ABOUT_FILES = (
     Fault("__MACOSX", add("__MACOSX/._train"), "litter", "__MACOSX", "warning"),
     Fault("__MACOSX in a folder", add("val/blur/__MACOSX/._x"), "litter", "__MACOSX", "warning"),
     Fault("a stray text", add("val/event/notes.txt"), "left over", "notes.txt", "warning"),
+    Fault("a link to nowhere", link("val/blur/a_00000.png"), "left over", "a_0", "warning"),
     Fault("a half download", add("val/blur/a_00000.png.part"), "left over", ".part", "warning"),
     Fault("a slice without number", add("val/event/frame.npz"), "left over", "frame", "warning"),
+    Fault("a folder of another name", add("val/voxels/a.npz"), "left over", "voxels/", "warning"),
     Fault("a folder within", add("val/blur/more/a.png"), "left over", "more/", "warning"),
     Fault(
         "events of no frame",

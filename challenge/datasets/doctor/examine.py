@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def examine(
         progress: wraps the looks, given their number, such as tqdm.
 
     Raises:
-        DataError: there is no data set at `path`.
+        DataError: there is no data set at `path`, or a process was killed.
     """
     if data := data_of_store(Path(os.path.abspath(path))):
         raise DataError(f"{path}: a training store; name the data set that it was made of: {data}")
@@ -70,10 +71,9 @@ def examine(
     found = survey_hdf5(place) if place.hdf5 else survey(place)
     jobs = [Job(found.place, files) for files in found.frames]
     tally = Tally(found.place)
-    look = look_at_hdf5_frame if place.hdf5 else look_at_frame
-    for seen in progress(map_in_processes(look, jobs, workers or _workers(jobs)), len(jobs)):
-        found.findings += seen.findings
-        tally.add(seen)
+    for look in progress(_looks(place, jobs, workers or _workers(jobs)), len(jobs)):
+        found.findings += look.findings
+        tally.add(look)
     found.findings += [*tally.findings(), *store_problems(place)]
     splits = found.place.splits
     return Diagnosis(
@@ -83,6 +83,15 @@ def examine(
         {split: tally.seen.events_of(split) for split in splits},
         tally.verdicts(),
     )
+
+
+def _looks(place: Place, jobs: Sequence[Job], workers: int) -> Iterator[Look]:
+    look_at = look_at_hdf5_frame if place.hdf5 else look_at_frame
+    try:
+        yield from map_in_processes(look_at, jobs, workers)
+    except BrokenProcessPool as error:
+        fix = "is memory short? try again with --workers 1"
+        raise DataError(f"{place.root}: a process that looked at it was killed; {fix}") from error
 
 
 def _workers(jobs: Sequence[Job]) -> int:

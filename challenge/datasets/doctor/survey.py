@@ -22,6 +22,7 @@ from challenge.datasets.layout import (
     grid_folder,
     sharp_folder,
 )
+from challenge.datasets.provide import MARK
 from challenge.errors import DataError
 from challenge.findings import Finding, shorten
 
@@ -182,6 +183,9 @@ def _survey_split(found: Survey, split: str) -> None:
     blurry_at, sharp_at = blurry_folder(place.root, split), sharp_folder(place.root, split)
     events_at = event_folder(place.root, split)
     grids_at = grid_folder(place.voxel_root, split) if place.voxel_root else None
+    for path in sorted((place.root / split).iterdir()) if (place.root / split).is_dir() else ():
+        if path.name not in (*PARTS, *LITTER) and not path.name.startswith("."):
+            found.findings.append(_left_over(place, path, f"the folders {', '.join(PARTS)}"))
     blurry = _named(found, blurry_at, ".png")
     sharp = _named(found, sharp_at, ".png")
     grids = _named(found, grids_at, ".npz") if grids_at else {}
@@ -189,7 +193,7 @@ def _survey_split(found: Survey, split: str) -> None:
     for stem, path in _named(found, events_at, ".npz").items():
         match = SLICE.fullmatch(stem)
         if match is None:
-            found.findings.append(_left_over(place, path, "SEQ_00012_04.npz"))
+            found.findings.append(_left_over(place, path, "files called SEQ_00012_04.npz"))
             continue
         slices[match["frame"]][int(match["number"])] = path
     for frame, path in blurry.items():
@@ -238,10 +242,12 @@ def files_of(found: Survey, folder: Path, suffixes: tuple[str, ...]) -> list[Pat
         return []
     files, litter = [], []
     for path in sorted(folder.iterdir()):
+        if (path / MARK).is_file() or path.name == MARK:
+            continue  # PNGs of HDF5 files, and the note of what they were made of
         if path.name.startswith("._") or path.name in LITTER:
             litter.append(path)
-        elif path.suffix.lower() not in suffixes or path.name.startswith(".") or path.is_dir():
-            found.findings.append(_left_over(found.place, path, f"NAME{suffixes[0]}"))
+        elif path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():
+            found.findings.append(_left_over(found.place, path, f"files called NAME{suffixes[0]}"))
         else:
             files.append(path)
     if litter:
@@ -290,9 +296,12 @@ def _without_blurry(place: Place, path: Path, blurry: Path, number: int = 1) -> 
 
 
 def _left_over(place: Place, path: Path, expected: str) -> Finding:
-    name = place.name(path) + "/" * path.is_dir()
+    """Name what lies in a folder and is not read."""
+    folder = path.is_dir()
+    found = "a folder" if folder else path.name if path.is_file() else "a link or pipe, no file"
     fix = "nothing reads it; rename it if it should be read, or take it away"
-    return Finding("left over", name, f"files called {expected}", path.name, fix, "warning")
+    name = place.name(path) + "/" * folder
+    return Finding("left over", name, expected, found, fix, "warning")
 
 
 def _litter(place: Place, path: Path, number: int) -> Finding:
