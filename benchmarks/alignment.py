@@ -1,7 +1,8 @@
 """How often the doctor tells rightly whether events follow the images: false alarms and misses.
 
-For each data set (any in HighREV's layout; the simulator makes small ones), each sequence is judged as it is and harmed in every way that is known, from the sharp images, from the next frames
-alone, and from single frames alone.
+For each data set (any in HighREV's layout; the simulator makes small ones), each sequence is judged
+as it is and harmed in every way that is known: from the sharp images, from the next frames alone,
+and from single frames alone.
 
     for seed in $(seq 1 30); do
         bash run.sh data --out sets/$seed --seed $seed --width 160 --height 120 \\
@@ -36,7 +37,7 @@ from challenge.sample import sequence_of
 
 Frame = tuple[np.ndarray, "np.ndarray | None", EventSums]
 Harm = Callable[[EventSums], EventSums]
-FLIPPED = "with the polarity flipped (or time reversed)"
+FLIPPED = "with the polarity flipped"
 
 
 def on_maps(change: Callable[[np.ndarray], np.ndarray]) -> Harm:
@@ -55,7 +56,7 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "turned by 180 degrees": (on_maps(lambda a: a[::-1, ::-1]), "turned by 180 degrees"),
     "x and y swapped": (on_maps(lambda a: np.ascontiguousarray(a.T)), "with x and y swapped"),
     "polarity flipped": (on_maps(lambda a: -a), FLIPPED),
-    "time reversed": (reversed_in_time, FLIPPED),
+    "time reversed": (reversed_in_time, "with time running backwards in each exposure"),
 }
 
 
@@ -100,7 +101,9 @@ def main(roots: list[str]) -> None:
             frames = [[(b, s, harm(sums)) for b, s, sums in v] for v in chosen.values()]
             if expected == "with x and y swapped":  # can be told on square sensors alone
                 frames = [each for each in frames if each[0][0].shape[0] == each[0][0].shape[1]]
-            print_row(by, name, expected, [judge(votes(each, by)).says for each in frames])
+            print_row(
+                by, name, expected, [judge(votes(each, by)).says.split(" (")[0] for each in frames]
+            )
         last = list(chosen.values())
         strange = [
             [(b, s, other[i % len(other)][2]) for i, (b, s, _) in enumerate(v)]

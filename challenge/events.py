@@ -10,7 +10,6 @@ import numpy as np
 
 from challenge.errors import DataError
 
-
 BLOCK = 1 << 15
 """Events that are looked at together: what is made of them in between stays in the cache."""
 

@@ -33,19 +33,16 @@ def of_runs(
 
 
 def of_data(
-    dataset: Dataset, frames: Sequence[str], crop: Crop | None, columns: int, kind: str
+    dataset: Dataset, frames: Sequence[str], crop: Crop | None, columns: int
 ) -> Iterator[np.ndarray]:
     """Draw blurry | events | sharp (where it is known) of one frame after the other.
-
-    Args:
-        kind: of stored grids.
 
     Yields:
         (H', W', 3) uint8 RGB, all of one size.
     """
     for frame in _progress(frames):
         sample = dataset[dataset.frames.index(frame)]
-        yield _page(frame, top_panels(sample, crop, kind), columns)
+        yield _page(frame, top_panels(sample, crop), columns)
 
 
 def _page(frame: str, panels: Sequence[Panel], columns: int) -> np.ndarray:

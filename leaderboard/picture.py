@@ -15,7 +15,6 @@ from challenge.errors import DataError, SubmissionError
 from challenge.findings import shorten
 from challenge.images import read_png
 from challenge.metrics.psnr import psnr
-from challenge.representations import events_per_bin, voxel_grid
 from challenge.runs import (
     RunRecord,
     explain_place,
@@ -24,7 +23,7 @@ from challenge.runs import (
     run_folders,
 )
 from challenge.sample import Sample
-from leaderboard.pictures import event_picture
+from leaderboard.pictures import event_picture, signed_events
 from leaderboard.sheet import (
     WIDEST,
     Crop,
@@ -38,15 +37,6 @@ from leaderboard.sheet import (
     most_disputed,
     named_crop,
 )
-
-
-def grid_of(sample: Sample, bins: int) -> np.ndarray:
-    """Make the (bins, H, W) float32 grid of signed events to draw; a stored one is taken."""
-    if sample.events is None:
-        assert sample.stored_grid is not None  # a data set gives one of the two
-        scer = sample.stored_kind == "scer"
-        return events_per_bin(sample.stored_grid) if scer else sample.stored_grid
-    return voxel_grid(sample.events, bins, *sample.blurry.shape[:2])
 
 
 @dataclass(frozen=True)
@@ -189,7 +179,7 @@ def panels_of(shown: Shown, crop: Crop | None, maps: bool = True) -> list[Panel]
         )
         for name, image in images.items()
     ]
-    events = event_picture(grid_of(sample, shown.bins))
+    events = event_picture(signed_events(sample, shown.bins))
     panels.insert(1, Panel("events", fit(place.of(events))))
     if sharp is not None:
         height, width = panels[0].image.shape[:2]

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from challenge.representations import events_per_bin, voxel_grid
+from challenge.sample import Sample
+
 SATURATED = 6.0
 """So many events of one sign in a pixel give the full colour."""
+
+
+def signed_events(sample: Sample, bins: int = 6) -> np.ndarray:
+    """Make the (bins, H, W) float32 signed events of a frame to draw, each event in it once.
+
+    A stored grid is taken as it is, but for SCER, whose channels hold many events more than once.
+    """
+    if sample.events is not None:
+        return voxel_grid(sample.events, bins, *sample.blurry.shape[:2])
+    grid = sample.stored_grid
+    assert grid is not None  # a data set gives one of the two
+    return events_per_bin(grid) if sample.stored_kind == "scer" else grid
 
 
 def event_picture(grid: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from challenge.metrics.psnr import psnr
 from challenge.representations import Representation, normalise_magnitude, normalise_nonzero
 from challenge.sample import Sample, sequence_of
 from leaderboard.histogram import draw_sums, draw_times
-from leaderboard.pictures import event_picture, signed_picture
+from leaderboard.pictures import event_picture, signed_events, signed_picture
 from leaderboard.sheet import (
     GAP,
     WIDEST,
@@ -168,7 +168,7 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
         (H', W', 3) uint8 RGB on white.
     """
     grid = reading.grid(sample)
-    top = top_panels(sample, crop, reading.representation.kind)
+    top = top_panels(sample, crop)
     first = draw_sheet(top, len(top))
     width = first.shape[1]
     if sample.events is None:
@@ -180,26 +180,9 @@ def draw_sample(sample: Sample, reading: Reading, crop: Crop | None, title: str)
     return headed(title, stack([first, times, bins]))
 
 
-def signed_events(sample: Sample, kind: str) -> np.ndarray:
-    """Make the (bins, H, W) signed events of a frame, each event in it once.
-
-    Args:
-        kind: of a stored grid. Those of "scer" begin or end in the middle of the exposure: all
-            events are in the first channel, which counts backwards, and in the last one.
-    """
-    grid = sample.stored_grid
-    if sample.events is not None:
-        return Representation().grid(sample.events, *sample.blurry.shape[:2])
-    assert grid is not None  # a data set gives one of the two
-    return np.stack([-grid[0], grid[-1]]) if kind == "scer" else grid
-
-
-def top_panels(sample: Sample, crop: Crop | None, kind: str = "voxel") -> list[Panel]:
+def top_panels(sample: Sample, crop: Crop | None) -> list[Panel]:
     """Draw what was recorded of a frame: blurry, events (a stored grid where there are none), and
     sharp and a mask where the data set has them.
-
-    Args:
-        kind: of a stored grid.
     """
     height, width = sample.blurry.shape[:2]
     place = crop or Crop(0, 0, width, height)
@@ -209,7 +192,7 @@ def top_panels(sample: Sample, crop: Crop | None, kind: str = "voxel") -> list[P
     else:
         share = f", {np.mean(events.p > 0):.0%} brighter" if len(events) else ""
         figures = f"{len(events):,}{share}"
-    picture = event_picture(signed_events(sample, kind))
+    picture = event_picture(signed_events(sample))
     panels = [
         Panel("blurry", fit(place.of(sample.blurry)), f"{width}x{height}"),
         Panel("events", fit(place.of(picture)), figures),

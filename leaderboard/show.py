@@ -91,7 +91,7 @@ def show(
     ] = None,
     run: Annotated[list[str] | None, typer.Option(help="show only these runs")] = None,
     crop: Place = None,
-    columns: Annotated[int, typer.Option(help="images in a row", min=1)] = 6,
+    columns: Annotated[int, typer.Option(help="images in a row, of runs and in videos", min=1)] = 6,
     representation: Kind = "voxel",
     bins: Annotated[int, typer.Option(help="with PATH: time bins", min=2, max=64)] = 6,
     normalise: Normalise = None,
@@ -203,8 +203,7 @@ def show_data(
     else:
         target = look.path(pictures, sequence_of(frame))
         frames = clips.frames_beside(dataset, frame)
-        kind = reading.representation.kind
-        drawn = clips.of_data(dataset, frames, place, look.columns, kind)
+        drawn = clips.of_data(dataset, frames, place, look.columns)
         count = write_video(target, drawn, look.fps)
         print(f"wrote {target}: {count} frames, from {frames[0]} to {frames[-1]}")
     if place:

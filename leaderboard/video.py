@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from challenge.errors import ConfigError, DataError
+from challenge.errors import FIXES, ConfigError, DataError
 from challenge.files import write_whole
 
-INSTALL = "videos are written with the package av: python -m pip install av"
 FASTEST = 240.0
 BT709 = 1
 """FFmpeg's number for the colours that browsers expect: primaries, transfer and matrix."""
@@ -56,7 +56,9 @@ def check_video(path: Path, fps: float) -> None:
     try:
         import av
     except ImportError as error:
-        raise DataError(f"{path}: {INSTALL}") from error
+        raise DataError(
+            f"{path}: videos are written with the package av; {sys.executable} -m pip install av"
+        ) from error
     kind = KINDS[path.suffix.lower()]
     if kind.codec not in av.codecs_available:
         others = ", ".join(suffix for suffix in KINDS if suffix != path.suffix.lower())
@@ -79,15 +81,29 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> int:
         The number of frames.
 
     Raises:
-        ConfigError, DataError: see `check_video`; or frames of two sizes.
+        ConfigError, DataError: see `check_video`; or frames of two sizes, or none.
+        OSError: of the system, with the name of `path`.
     """
     check_video(path, fps)
     count = 0
-    with write_whole(path) as temporary, _encoder(temporary, path, fps) as encode:
+    with write_whole(path) as temporary, _plain(path), _encoder(temporary, path, fps) as encode:
         for frame in frames:
             encode(_even(frame))
             count += 1
     return count
+
+
+@contextlib.contextmanager
+def _plain(path: Path) -> Iterator[None]:
+    """Let an error of FFmpeg be the system's, such as a full disk, or a sentence."""
+    import av
+
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError) and error.errno in FIXES:
+            raise OSError(error.errno, error.strerror) from error
+        raise DataError(f"{path}: FFmpeg refuses: {error}; try another format or size") from error
 
 
 def _even(image: np.ndarray) -> np.ndarray:

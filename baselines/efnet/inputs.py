@@ -148,14 +148,15 @@ def inputs_of(arrays: Arrays, reading: Reading) -> Batch:
         seen = event_mask(grid) if arrays.mask is None else arrays.mask
         mask = torch.from_numpy(np.ascontiguousarray(seen, np.float32))[None]
     return Batch(
-        blurry=_image_tensor(arrays.blurry, bgr)[None],
+        blurry=image_tensor(arrays.blurry, bgr)[None],
         voxel=torch.from_numpy(np.ascontiguousarray(voxel))[None],
         mask=mask,
-        sharp=None if arrays.sharp is None else _image_tensor(arrays.sharp, bgr)[None],
+        sharp=None if arrays.sharp is None else image_tensor(arrays.sharp, bgr)[None],
     )
 
 
-def _image_tensor(image: np.ndarray, bgr: bool) -> Tensor:
+def image_tensor(image: np.ndarray, bgr: bool) -> Tensor:
+    """Turn (H, W, 3) uint8 RGB into (3, H, W) float32, 0 to 1, RGB or BGR."""
     if bgr:
         image = image[:, :, ::-1]
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(255.0)

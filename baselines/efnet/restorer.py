@@ -9,7 +9,8 @@ import torch
 
 from baselines.efnet.checkpoint import load_checkpoint, network_of, published_reading
 from baselines.efnet.device import autocast, choose_device, device_name
-from baselines.efnet.inputs import Reading, arrays_of, inputs_of, to_device
+from baselines.efnet.device_inputs import inputs_on
+from baselines.efnet.inputs import Batch, Reading, arrays_of, inputs_of, to_device
 from baselines.efnet.memory import out_of_memory_is, require_memory
 from baselines.efnet.model import EFNet
 from challenge import cli
@@ -32,22 +33,25 @@ class EfnetRestorer:
         self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters"
 
     def __call__(self, sample: Sample) -> np.ndarray:
-        arrays = arrays_of(sample, self.reading)
-        batch = to_device(inputs_of(arrays, self.reading), self.torch_device)
         height, width = sample.blurry.shape[:2]
         full = (
             f"{sample.frame}: {self.device} has too little memory for a whole frame of "
             f"{width}x{height} (width x height); use another --device, a network of smaller width, "
             "smaller frames, or --baseline edi"
         )
-        with (
-            out_of_memory_is(full),
-            torch.inference_mode(),
-            autocast(self.torch_device, self.precision),
-        ):
-            restored = self.network(batch.blurry, batch.voxel, batch.mask)[-1]
+        with out_of_memory_is(full), torch.inference_mode():
+            batch = self.batch_of(sample)
+            with autocast(self.torch_device, self.precision):
+                restored = self.network(batch.blurry, batch.voxel, batch.mask)[-1]
         image = to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
         return image[:, :, ::-1] if self.reading.channel_order == "bgr" else image
+
+    def batch_of(self, sample: Sample) -> Batch:
+        """Make what the network sees; of a whole frame's events on the GPU, if there is one."""
+        reading, device = self.reading, self.torch_device
+        if device.type == "cuda" and sample.events is not None and sample.span is None:
+            return inputs_on(device, sample, sample.events, reading)
+        return to_device(inputs_of(arrays_of(sample, reading), reading), device)
 
     def require_memory(self, dataset: Dataset, what: str) -> None:
         """Refuse frames that memory cannot hold (see `baselines.efnet.memory`).

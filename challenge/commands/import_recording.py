@@ -19,13 +19,35 @@ from challenge.importers.convert import (
     MANIFEST,
     Imported,
     Wish,
-    import_recording,
     name_of,
+    plan_import,
+    write_import,
 )
 from challenge.importers.exposures import Timing
-from challenge.importers.place import new_folder
+from challenge.importers.place import new_folder, refuse_taken
 
 DATA = REPOSITORY / "data"
+
+
+Stamp = Annotated[
+    str | None,
+    typer.Option(
+        help="What a frame's time marks of its exposure: start, middle or end. "
+        "[default: middle; with --fps start]"
+    ),
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        help="Of npz, csv, HDF5 and the table: s, ms, us, ns. [default: told by the numbers]"
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Order of four columns without names: txyp or xytp. [default: told by the numbers]"
+    ),
+]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,16 +73,9 @@ def command(
     start_ms: Annotated[
         float | None, typer.Option(help="First frame of --fps, after the first event. [default: 0]")
     ] = None,
-    stamp: Annotated[
-        str | None,
-        typer.Option(help="What a frame's time marks of its exposure: start, middle, end."),
-    ] = None,
-    time_unit: Annotated[
-        str | None, typer.Option(help="Of npz, csv, HDF5 and the table: s, ms, us, ns.")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Order of four columns without names: txyp or xytp.")
-    ] = None,
+    stamp: Stamp = None,
+    time_unit: Unit = None,
+    columns: Columns = None,
     swap_xy: Annotated[bool, typer.Option("--swap-xy", help="x and y are swapped.")] = False,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     sequence: Annotated[
@@ -89,30 +104,35 @@ def command(
     wish = Wish(frames, timing, Layout(time_unit, columns, swap_xy), sequence, every, limit)
     opened = open_recording(recording, wish.layout)
     root = out or DATA / name_of(recording.stem)
+    refuse_taken(root / split, MANIFEST, MADE_BY, force)
+    plan = plan_import(opened, wish)
     with new_folder(root / split, MANIFEST, MADE_BY, force) as folder:
-        made = import_recording(opened, folder, wish)
+        made = write_import(plan, folder)
     report(root, split, made)
 
 
 def report(root: Path, split: str, made: Imported) -> None:
     """Say what was written, what had to be decided, and what comes next."""
-    for note in made.notes:
+    plan = made.plan
+    for note in plan.notes:
         print(f"note: {note}")
-    lengths = np.array([each.end_us - each.start_us for each in made.windows]) / 1000
+    lengths = np.array([each.end_us - each.start_us for each in plan.windows]) / 1000
     some = f"{np.median(lengths):.3f} ms" + (
         "" if np.ptp(lengths) < 1e-9 else f" ({lengths.min():.3f} to {lengths.max():.3f})"
     )
+    names = [*plan.frames.values()]
+    print(f"{len(names)} frames, {names[0]} to {names[-1]}, exposure {some}")
     outside = made.events - made.inside
-    print(f"{len(made.frames)} frames, {made.frames[0]} to {made.frames[-1]}, exposure {some}")
     print(
-        f"{made.inside} of {made.events} events lie in an exposure; {outside} lie outside of all "
-        f"and are dropped, but for a tenth of an exposure after each"
+        f"{made.inside} of {made.events} events lie in an exposure; {outside} lie outside of all: "
+        "dropped, but for up to a tenth of an exposure after each"
     )
     if made.without:
         print(f"warning: {made.without} of the frames have no event", file=sys.stderr)
     print(f"wrote {root / split}")
     print(
-        f"next: bash run.sh predict --data {root} --split {split} --baseline edi, bash run.sh show"
+        f"next: bash run.sh doctor {root}, bash run.sh show {root}, "
+        f"bash run.sh predict --data {root} --split {split} --baseline edi"
     )
 
 

@@ -99,6 +99,11 @@ class MonashHdf5(Hdf5Frames):
             raise DataError(
                 f"{file.path}: events/ts: expected seconds as floating point, found {ts.dtype}"
             )
+        if len(ts) and not (ts.min() >= start_s and ts.max() < end_s):  # sought in order of time
+            raise DataError(
+                f"{file.path}: events/ts: time runs backwards: sought from {start_s} to {end_s} s, "
+                f"found {ts.min()} to {ts.max()}; sort the events by ts"
+            )
         return Events(
             x=whole(file, "events/xs", xs),
             y=whole(file, "events/ys", ys),

@@ -65,9 +65,25 @@ def read_npz(path: Path, *keys: str, most: int | None = None) -> dict[str, np.nd
         expected = f"the key{'s' * (len(keys) > 1)} {', '.join(keys)}"
         raise DataError(f"{path}: expected {expected}; {error.args[0]}") from error
     except Exception as error:  # zipfile, zlib and numpy raise almost anything on odd bytes
-        reason = str(error) or type(error).__name__
-        problem = f"{path}: not a readable npz ({reason}); copy or unpack it again"
-        raise DataError(problem) from error
+        raise _unreadable(path, error) from error
+
+
+def npz_keys(path: Path) -> list[str]:
+    """List the names of what an npz holds; nothing of it is read.
+
+    Raises:
+        DataError: not an npz.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except Exception as error:  # as above
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = str(error) or type(error).__name__
+    return DataError(f"{path}: not a readable npz ({reason}); copy or unpack it again")
 
 
 def _describe(archive: zipfile.ZipFile, key: str) -> Member:

@@ -9,8 +9,6 @@ from challenge import SPLITS
 from challenge.errors import DataError
 from challenge.findings import shorten
 
-ALL_SPLITS = (*SPLITS, "addition")
-"""REBlur has frames without sharp images in `addition`."""
 OF_A_SPLIT = ("blur", "sharp", "event", "voxel")
 
 
@@ -34,7 +32,7 @@ def find_root(names: Iterable[str], alone: str | None = None) -> tuple[str, str]
     ('', 'test/')
     """
     paths = [PurePosixPath(name).parts for name in names]
-    for folders, target in ((ALL_SPLITS, ""), (OF_A_SPLIT if alone else (), f"{alone}/")):
+    for folders, target in ((SPLITS, ""), (OF_A_SPLIT if alone else (), f"{alone}/")):
         found = sorted({prefix for path in paths if (prefix := _before(path, folders)) is not None})
         if len(found) > 1:
             some = ", ".join(prefix or "its top" for prefix in found[:3])
@@ -43,7 +41,7 @@ def find_root(names: Iterable[str], alone: str | None = None) -> tuple[str, str]
             return found[0], target
     tops = sorted({path[0] for path in paths})
     raise DataError(
-        f"expected folders {', '.join(ALL_SPLITS[:3])} in it, found "
+        f"expected folders {', '.join(SPLITS[:3])} in it, found "
         f"{', '.join(shorten(tops, 5)) or 'nothing'}"
     )
 

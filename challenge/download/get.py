@@ -14,9 +14,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from challenge.download.part import forget, part_of
 from challenge.download.places import Place
 from challenge.download.record import Record, compare, record_path, save
-from challenge.download.transfer import Patience, fetch, forget
+from challenge.download.transfer import Patience, fetch
 from challenge.download.unpack import is_whole_zip, looks_like_zip, unpack
 from challenge.environment.locks import locked
 from challenge.environment.space import need_space, readable
@@ -128,11 +129,6 @@ def _get_weights(place: Place, goal: Path, wish: Wish) -> None:
     forget(part_of(goal))
     save(goal, found)
     print(f"wrote {goal} ({readable(found.size)}, SHA-256 {found.sha256})")
-
-
-def part_of(file: Path) -> Path:
-    """Name the place of a file that is partly here."""
-    return file.with_name(file.name + ".part")
 
 
 def _fetch(place: Place, file: Path, wish: Wish) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import re
 import ssl
@@ -17,14 +16,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from challenge.download.pages import is_page, read_page
+from challenge.download.part import State, forget, load_state, save_state
 from challenge.errors import DataError
-from challenge.files import BLOCK, write_json
+from challenge.files import BLOCK
 
 AGENT = "event-deblurring-kit"
 SEEN = 512
@@ -53,15 +53,6 @@ class Patience:
     first_tries: int = 2
     pause_s: float = 1.0
     longest_pause_s: float = 60.0
-
-
-@dataclass(frozen=True)
-class State:
-    """What is known of a file that is partly here: beside it, as PART.json."""
-
-    url: str
-    validator: str | None = None  # a strong ETag, else Last-Modified
-    total: int | None = None  # bytes
 
 
 class Unreachable(DataError):
@@ -135,12 +126,6 @@ def fetch(
         raise DataError(f"{url}: sent {size} bytes, all it announced, and they are no whole file")
 
 
-def forget(part: Path) -> None:
-    """Remove a part and what is known of it."""
-    for path in (part, _state_path(part)):
-        path.unlink(missing_ok=True)
-
-
 class _Transfer:
     """One file on its way, over as many connections as it takes."""
 
@@ -155,7 +140,7 @@ class _Transfer:
         self.address, self.part = url, part
         self.looks_right, self.need, self.silent_s = looks_right, need, silent_s
         self.reached = False
-        known = _load_state(part, url)
+        known = load_state(part, url)
         if known is None:
             forget(part)  # of another address
         self.state = known or State(url)
@@ -256,7 +241,7 @@ class _Transfer:
             self.need(total, answer.offset)
         try:
             with open(self.part, "r+b" if answer.offset else "wb") as file:
-                write_json(_state_path(self.part), asdict(answer.state))
+                save_state(self.part, answer.state)
                 self.state = answer.state
                 file.seek(answer.offset)
                 self._copy(answer, file.write)
@@ -286,19 +271,6 @@ class _Transfer:
                     block = answer.response.read1(BLOCK)  # what there is: none is lost in a cut
                 except CUT as error:
                     raise _Cut(_say(error)) from error
-
-
-def _state_path(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
-
-
-def _load_state(part: Path, url: str) -> State | None:
-    """Read what is known of a part; None if it is not of this address, or nothing is known."""
-    try:
-        state = State(**json.loads(_state_path(part).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-    return state if state.url == url and part.is_file() else None
 
 
 def _size(path: Path) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,7 @@ from tqdm import tqdm
 
 from challenge.datasets.packed import find_root
 from challenge.environment.space import need_space
-from challenge.errors import DataError
+from challenge.errors import FIXES, DataError
 from challenge.files import BLOCK, replace_folder
 from challenge.findings import printable, shorten
 from challenge.zips import UNREADABLE, foreign_method, open_zip, special_kind
@@ -27,6 +29,10 @@ LARGEST_RATIO = 100
 REFUSED = re.compile(r"^/|^[A-Za-z]:|\0|(^|/)\.\.(/|$)")
 """Names that lead out of a folder, here or on another system; with `/` between their parts."""
 BY_HAND = "unpack it by another program, such as 7z"
+LAST_RECORD = struct.Struct("<4s4H2LH")
+"""A zip's last bytes but for its comment: the fourth number of 16 bits counts the files."""
+MANY = 0xFFFF
+"""Stands there for more than fit."""
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -79,12 +85,14 @@ def unpack(path: Path, root: Path, splits: Sequence[str]) -> Unpacked:
     """
     try:
         with open_zip(path, LARGEST_LIST) as archive:
+            _check_count(path, archive)
             members = read_members(path, archive, splits)
             folders = list(dict.fromkeys(each.target.partition("/")[0] for each in members))
             there = [each for each in folders if (root / each).exists()]
             new = [each for each in members if each.target.partition("/")[0] not in there]
             size = sum(each.info.file_size for each in new)
             need_space(root, size, f"{path.name} unpacked")
+            left_out = _left_out(archive, members)
             with contextlib.ExitStack() as stack:
                 made = {
                     each: stack.enter_context(replace_folder(root / each))
@@ -93,12 +101,11 @@ def unpack(path: Path, root: Path, splits: Sequence[str]) -> Unpacked:
                 }
                 _write(archive, new, made, size)
     except UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+        if isinstance(error, OSError) and error.errno in FIXES:
+            raise  # of the disk: not the archive's fault
         raise DataError(
             f"{path}: cannot be unpacked: {error}; it is damaged, or was not fetched whole"
         ) from error
-    left_out = sum(not _is_folder(info) for info in archive.infolist()) - len(members)
     counted = Counter(each.target.partition("/")[0] for each in new)
     return Unpacked(dict(counted), tuple(there), left_out)
 
@@ -143,6 +150,33 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
 def _plain_name(info: zipfile.ZipInfo) -> str:
     """Return an entry's name without `.` and empty parts."""
     return "/".join(PurePosixPath(_written(info)).parts)
+
+
+def _check_count(path: Path, archive: zipfile.ZipFile) -> None:
+    """See that the list of names holds as many as the archive's last record says.
+
+    Raises:
+        BadZipFile: a damaged length in the list has swallowed some.
+    """
+    with open(path, "rb") as file:
+        file.seek(-LAST_RECORD.size - len(archive.comment), os.SEEK_END)
+        *_, told, _size, _start, _comment = LAST_RECORD.unpack(file.read(LAST_RECORD.size))
+    found = len(archive.infolist())
+    if told != MANY and told != found % (MANY + 1):  # Apple's go round to 0
+        raise zipfile.BadZipFile(f"its list names {found} of {told} files")
+
+
+def _left_out(archive: zipfile.ZipFile, members: Sequence[Member]) -> int:
+    """Count the files that are not unpacked; each is opened: a damaged name is none to leave out.
+
+    Raises:
+        One of UNREADABLE: the archive's list and the entry itself disagree.
+    """
+    taken = {id(member.info) for member in members}
+    others = [each for each in archive.infolist() if id(each) not in taken]
+    for info in others:
+        archive.open(info).close()
+    return sum(not _is_folder(info) for info in others)
 
 
 def _of_macos(info: zipfile.ZipInfo) -> bool:

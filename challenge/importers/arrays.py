@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from challenge.datasets.frames import read_npz
+from challenge.datasets.npz import npz_keys, read_npz
 from challenge.errors import DataError
 from challenge.importers.columns import Layout, choose_order, choose_unit, find_names, make_events
-from challenge.importers.recording import BLOCK, Part, Recording
+from challenge.importers.recording import BLOCK, Part, Recording, foreign
 
 TABLES = ("events", "event", "arr_0", "data")
 
@@ -65,19 +65,6 @@ def _columns(path: Path, layout: Layout) -> dict[str, np.ndarray]:
     return {key: rows[:, i] for i, key in enumerate(order)}
 
 
-def npz_keys(path: Path) -> list[str]:
-    """List what an npz holds.
-
-    Raises:
-        DataError: not an npz.
-    """
-    read_npz(path)
-    with np.load(path) as archive:
-        return list(archive.keys())
-
-
 def _load_npy(path: Path) -> np.ndarray:
-    try:
+    with foreign(path):
         return np.asarray(np.load(path, mmap_mode="r"))
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: not a readable npy ({error}); copy it again") from error

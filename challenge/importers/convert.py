@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from challenge.datasets.highrev import write_slice
 from challenge.errors import DataError
-from challenge.events import Events
+from challenge.events import Events, crop
 from challenge.files import write_json
 from challenge.images import write_png
 from challenge.importers.columns import Layout
 from challenge.importers.exposures import Taken, Timing, Window, by_rate, by_table, windows_of
 from challenge.importers.pictures import list_pictures, read_picture
-from challenge.importers.recording import Frame, Part, Recording
+from challenge.importers.recording import Frame, Recording
 from challenge.importers.slices import Slicer
+from challenge.importers.survey import Survey, progress, survey_of
 
 MANIFEST = "recording.json"
 """In the folder of a split: where its frames come from, and when each was exposed."""
 MADE_BY = "bash run.sh import"
+MOST_DAMAGED = 1000
+"""One event in so many may lie off the sensor: cameras transmit damaged words now and then."""
 
 
 @dataclass(frozen=True)
@@ -42,118 +44,75 @@ class Wish:
     limit: int | None = None
 
 
-@dataclass
-class Survey:
-    """What one walk through a recording tells of it, without keeping any of it.
+@dataclass(frozen=True)
+class Plan:
+    """All that is known before anything is written.
 
-    late_us: how much earlier than one before it an event can be; 0 where they are sorted.
+    frames: number of a frame -> its name, for each of `windows`. size: (width, height) in pixels.
+    pictures: files of the frames; None: they are in the recording.
     """
 
-    count: int = 0
-    brighter: int = 0
-    first_us: int = 0
-    last_us: int = 0
-    late_us: int = 0
-    width: int = 0  # of the smallest sensor that holds all events
-    height: int = 0
-    frames: list[Taken] = field(default_factory=list)
-    sizes: set[tuple[int, int]] = field(default_factory=set)  # (width, height) of the frames
-
-    def add(self, part: Part) -> None:
-        """Take the next part into account."""
-        if isinstance(part, Frame):
-            number = len(self.frames)
-            self.frames.append(Taken(number, part.stamp_us, part.start_us, part.end_us))
-            self.sizes.add(part.image.shape[1::-1])
-        elif len(part):
-            t = part.t
-            first, last = int(t.min()), int(t.max())
-            newest = np.maximum.accumulate(t)
-            if self.count:
-                newest = np.maximum(newest, self.last_us)
-                first, last = min(first, self.first_us), max(last, self.last_us)
-            self.late_us = max(self.late_us, int((newest - t).max()))
-            self.first_us, self.last_us = first, last
-            self.count += len(part)
-            self.brighter += int(np.count_nonzero(part.p))
-            self.width = max(self.width, int(part.x.max()) + 1)
-            self.height = max(self.height, int(part.y.max()) + 1)
+    recording: Recording
+    windows: list[Window]
+    frames: dict[int, str]
+    survey: Survey
+    size: tuple[int, int]
+    pictures: list[Path] | None
+    notes: list[str]
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What was written, for the report."""
+    """What was written, for the report. without: frames without any event."""
 
-    frames: list[str]
-    windows: list[Window]
+    plan: Plan
     events: int
     inside: int
     without: int
-    notes: list[str]
 
 
-def import_recording(recording: Recording, folder: Path, wish: Wish) -> Imported:
-    """Write the frames of a recording and the events of their exposures into the folder of a split.
-
-    The recording is walked through twice: once to learn its times and sizes, once to write.
-    Memory: one block of events, and the events of the exposures that are under way.
+def plan_import(recording: Recording, wish: Wish) -> Plan:
+    """Walk through a recording once, and decide what to write.
 
     Raises:
-        DataError: no frames, no events, sizes that differ, or exposures without any event.
+        DataError: no frames, no events, sizes that differ, or no exposure overlaps the events.
     """
     survey = survey_of(recording)
     pictures = list_pictures(wish.pictures) if wish.pictures else None
     taken, notes = times_of(recording.path, survey, pictures, wish)
     windows, decided = windows_of(taken, wish.timing)
-    notes = [*recording.notes, *notes, *decided]
-    check_sizes(recording, survey, pictures)
+    size = size_of(recording, survey, pictures)
+    notes = [*recording.notes, *notes, *decided, *check_places(recording.path, survey, size)]
     if survey.late_us:
         notes.append(f"events are not in order of time (up to {survey.late_us} µs late): sorted")
     windows, left_out = covered(recording.path, windows, survey)
-    notes += [
-        f"{left_out} frames were exposed before the first or after the last event: left out"
-    ] * (left_out > 0)
+    if left_out:
+        notes.append(
+            f"{left_out} frames were exposed before the first or after the last event: left out"
+        )
     windows = windows[:: wish.every][: wish.limit]
     sequence = name_of(wish.sequence or recording.path.stem)
     frames = {each.number: f"{sequence}_{each.number:05d}" for each in windows}
-    slicer = write_parts(recording, folder, windows, frames, survey, pictures)
-    if not slicer.inside:
-        raise DataError(
-            f"{recording.path}: none of its {survey.count} events lies in any of the "
-            f"{len(windows)} exposures; {_ranges(windows, survey)}"
-        )
-    write_json(folder / MANIFEST, manifest(recording, windows, frames, notes))
-    return Imported(
-        list(frames.values()), windows, slicer.total, slicer.inside, slicer.without, notes
-    )
+    return Plan(recording, windows, frames, survey, size, pictures, notes)
 
 
-def survey_of(recording: Recording) -> Survey:
-    """Walk through a recording once.
+def write_import(plan: Plan, folder: Path) -> Imported:
+    """Write the frames of a recording and the events of their exposures into the folder of a split.
+
+    The recording is walked through once more. Memory: one block of events, and the events of the
+    exposures that are under way.
 
     Raises:
-        DataError: damaged, or without events.
+        DataError: no event lies in any exposure, or a picture cannot be used.
     """
-    survey = Survey()
-    for part in progress(recording, "reading"):
-        survey.add(part)
-    if not survey.count:
-        raise DataError(f"{recording.path}: holds no event")
-    if survey.brighter in (0, survey.count) and survey.count > 100:
-        one = "brighter" if survey.brighter else "darker"
+    slicer = write_parts(plan, folder)
+    if not slicer.inside:
         raise DataError(
-            f"{recording.path}: all {survey.count} events say that it became {one}; "
-            "no camera sees that: look at how the polarity was written"
+            f"{plan.recording.path}: none of its {plan.survey.count} events lies in any of the "
+            f"{len(plan.windows)} exposures; {_ranges(plan.windows, plan.survey)}"
         )
-    return survey
-
-
-def progress(recording: Recording, doing: str) -> Iterator[Part]:
-    """Walk through a recording under a bar that counts events and frames."""
-    with tqdm(desc=f"{doing} {recording.path.name}", unit=" events", unit_scale=True) as bar:
-        for part in recording.parts():
-            bar.update(len(part) if isinstance(part, Events) else 0)
-            yield part
+    write_json(folder / MANIFEST, manifest(plan))
+    return Imported(plan, slicer.total, slicer.inside, slicer.without)
 
 
 def times_of(
@@ -189,17 +148,17 @@ def times_of(
     return survey.frames, []
 
 
-def check_sizes(recording: Recording, survey: Survey, pictures: list[Path] | None) -> None:
-    """See that frames and events are of one sensor.
+def size_of(recording: Recording, survey: Survey, pictures: list[Path] | None) -> tuple[int, int]:
+    """Find the (width, height) of the frames, which has to be the sensor's.
 
     Raises:
-        DataError: they are not; says so if swapping x and y would mend it.
+        DataError: it is not, or there are several.
     """
     sizes = survey.sizes
     if pictures:
         sizes = {read_picture(path).shape[1::-1] for path in (pictures[0], pictures[-1])}
     if len(sizes) != 1:
-        found = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
+        found = ", ".join(_size(size) for size in sorted(sizes))
         raise DataError(f"{recording.path}: frames of several sizes: {found}; take those of one")
     (size,) = sizes
     if recording.size not in (None, size):
@@ -207,13 +166,25 @@ def check_sizes(recording: Recording, survey: Survey, pictures: list[Path] | Non
             f"{recording.path}: its sensor has {_size(recording.size)}, its frames {_size(size)} "
             "(width x height): give frames of the whole sensor, not resized or cut out"
         )
-    width, height = size
-    if survey.width <= width and survey.height <= height:
-        return
-    where = f"x to {survey.width - 1} and y to {survey.height - 1}"
-    swapped = survey.width <= height and survey.height <= width
+    return size
+
+
+def check_places(path: Path, survey: Survey, size: tuple[int, int]) -> list[str]:
+    """See that the events lie on the sensor of the frames; return what has to be said of it.
+
+    Raises:
+        DataError: more than one in a thousand does not; says so if swapping x and y would mend it.
+    """
+    outside = survey.outside(*size)
+    if not outside:
+        return []
+    most = survey.count // MOST_DAMAGED
+    if outside <= most:
+        return [f"{outside} of {survey.count} events lie off the sensor, damaged words: left out"]
+    swapped = survey.outside(*size[::-1]) <= most
     raise DataError(
-        f"{recording.path}: its events reach {where}, its frames are {_size(size)}; "
+        f"{path}: {outside} of its {survey.count} events lie off its frames of {_size(size)}, "
+        f"x up to {survey.last_column} and y up to {survey.last_row}; "
         + ("x and y seem to be swapped: --swap-xy" if swapped else "these are not of one sensor")
     )
 
@@ -254,35 +225,30 @@ def name_of(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "_", text).strip("_") or "recording"
 
 
-def write_parts(
-    recording: Recording,
-    folder: Path,
-    windows: list[Window],
-    frames: dict[int, str],
-    survey: Survey,
-    pictures: list[Path] | None,
-) -> Slicer:
+def write_parts(plan: Plan, folder: Path) -> Slicer:
     """Write pictures and slices; return what was counted."""
     blurry, event = folder / "blur", folder / "event"
     event.mkdir(parents=True)
 
     def write(window: Window, slices: list[Events]) -> None:
         for number, events in enumerate(slices):
-            write_slice(event / f"{frames[window.number]}_{number:02d}.npz", events)
+            write_slice(event / f"{plan.frames[window.number]}_{number:02d}.npz", events)
 
-    ordered = sorted(windows, key=lambda each: each.start_us)
-    slicer = Slicer(ordered, survey.late_us, write)
+    ordered = sorted(plan.windows, key=lambda each: each.start_us)
+    slicer = Slicer(ordered, plan.survey.late_us, write)
+    width, height = plan.size
+    strays = plan.survey.outside(width, height) > 0
     number = 0
-    for part in progress(recording, "writing"):
-        if isinstance(part, Events):
-            slicer.add(part)
-            continue
-        if number in frames and not pictures:
-            write_png(blurry / f"{frames[number]}.png", part.image)
-        number += 1
+    for part in progress(plan.recording, "writing"):
+        if isinstance(part, Frame):
+            if number in plan.frames and not plan.pictures:
+                write_png(blurry / f"{plan.frames[number]}.png", part.image)
+            number += 1
+        else:
+            slicer.add(crop(part, 0, 0, height, width) if strays else part)
     slicer.finish()
-    if pictures:
-        write_pictures(blurry, {name: pictures[number] for number, name in frames.items()})
+    if plan.pictures:
+        write_pictures(blurry, {name: plan.pictures[i] for i, name in plan.frames.items()})
     return slicer
 
 
@@ -304,14 +270,13 @@ def write_pictures(folder: Path, pictures: Mapping[str, Path]) -> None:
         write_png(folder / f"{name}.png", image)
 
 
-def manifest(
-    recording: Recording, windows: list[Window], frames: dict[int, str], notes: list[str]
-) -> dict[str, object]:
+def manifest(plan: Plan) -> dict[str, object]:
     """Note where the frames come from, and when each was exposed."""
+    exposures = {plan.frames[each.number]: [each.start_us, each.end_us] for each in plan.windows}
     return {
         "made_by": MADE_BY,
-        "source": str(recording.path.resolve()),
-        "format": recording.kind,
-        "notes": notes,
-        "exposures_us": {frames[each.number]: [each.start_us, each.end_us] for each in windows},
+        "source": str(plan.recording.path.resolve()),
+        "format": plan.recording.kind,
+        "notes": plan.notes,
+        "exposures_us": exposures,
     }

@@ -28,18 +28,24 @@ def new_folder(folder: Path, manifest: str, made_by: str, force: bool = False) -
         DiskError: the disk is full, read-only or the like.
     """
     with disk_errors(), locked(folder):
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            if maker(folder / manifest) != made_by:
-                raise DataError(
-                    f"{folder}: holds files that `{made_by}` did not make: it is left as it is; "
-                    "name another folder with --out"
-                )
-            if not force:
-                raise DataError(
-                    f"{folder}: is there already; --force replaces it, --out names another place"
-                )
+        refuse_taken(folder, manifest, made_by, force)
         with replace_folder(folder) as new:
             yield new
+
+
+def refuse_taken(folder: Path, manifest: str, made_by: str, force: bool) -> None:
+    """Refuse a place where something is already; see `new_folder`."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if maker(folder / manifest) != made_by:
+        raise DataError(
+            f"{folder}: holds files that `{made_by}` did not make: it is left as it is; "
+            "name another folder with --out"
+        )
+    if not force:
+        raise DataError(
+            f"{folder}: is there already; --force replaces it, --out names another place"
+        )
 
 
 def maker(manifest: Path) -> object:

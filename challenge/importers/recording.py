@@ -101,8 +101,10 @@ def foreign(path: Path) -> Iterator[None]:
         if str(path) in error.summary:
             raise
         raise DataError(f"{path}: {error.summary}", error.problems) from error
-    except (ChallengeError, MemoryError):
+    except ChallengeError:
         raise
+    except MemoryError as error:
+        raise damaged(path, "it asks for more memory than there is") from error
     except BaseException as error:
         if isinstance(error, Exception) or type(error).__module__ == RUST_PANICS:
             raise damaged(path, error) from error

@@ -11,7 +11,9 @@ from challenge.events import Events
 from challenge.importers.exposures import Window
 
 SLICES = 10
-"""Equal parts of an exposure; one more of the same length follows it."""
+"""Equal parts of an exposure; one more as long follows it, or a shorter one where the next
+exposure begins earlier.
+"""
 
 
 @dataclass
@@ -40,6 +42,10 @@ class Slicer:
         edges = np.array([(each.start_us, each.end_us) for each in self.windows], np.int64)
         self._starts = np.sort(edges[:, 0])
         self._ends = np.sort(edges[:, 1])
+        tenth = -(-(edges[:, 1] - edges[:, 0]) // SLICES)
+        following = np.append(self._starts, np.iinfo(np.int64).max)
+        following = following[np.searchsorted(self._starts, edges[:, 1])]
+        self._last = np.minimum(edges[:, 1] + tenth, following)
 
     def add(self, events: Events) -> None:
         """Take the next block."""
@@ -58,7 +64,7 @@ class Slicer:
             self._next += 1
         for place, kept in self._open.items():
             window = self.windows[place]
-            low, high = np.searchsorted(t, (window.start_us, last_us(window)))
+            low, high = np.searchsorted(t, (window.start_us, self._last[place]))
             if high > low:
                 kept.append(events.select(np.arange(low, high)))
         self._newest = max(newest, self._newest or newest)
@@ -75,15 +81,10 @@ class Slicer:
         """Hand out the exposures into which no later event can fall; None: all."""
         for place in list(self._open):
             window = self.windows[place]
-            if before_us is None or last_us(window) <= before_us:
+            if before_us is None or self._last[place] <= before_us:
                 slices = cut(Events.concatenate(self._open.pop(place)), window)
                 self.without += not any(len(each) for each in slices[:SLICES])
                 self.write(window, slices)
-
-
-def last_us(window: Window) -> int:
-    """Say when the slice after the exposure ends."""
-    return window.end_us + -(-(window.end_us - window.start_us) // SLICES)
 
 
 def cut(events: Events, window: Window) -> list[Events]:

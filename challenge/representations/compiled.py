@@ -51,9 +51,8 @@ def readable(kind: Any) -> Any:
     return types.Array(kind, 1, "C", readonly=True)
 
 
-@intrinsic
 def prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the memory of array[index], to be written to."""
+    """Ask for the memory of array[index], to be written to (the instruction, for `intrinsic`)."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -67,20 +66,22 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.int64), generate
 
 
+ask_for = intrinsic(prefetch)
+
+
 @compile_for()
 def place(
-    x: Any, y: Any, t: Any, bright: Any, bins: Any, right_by: Any, width: Any,
+    x: Any, y: Any, t: Any, bright: Any, scale: Any, top: Any, cells: Any, split: Any, width: Any,
     first: Any, start: Any, span: Any, codes: Any, shares: Any,
 ) -> None:  # fmt: skip
     """Write, for each event, its left cell times two, plus one where it became brighter; and the
     share of the right cell.
     """
-    top = max(bins - 2, 0)
     for i in range(len(x)):
-        position = np.float64(bins - 1) * (np.float64(t[i] - first) - start) / span
+        position = scale * (np.float64(t[i] - first) - start) / span
         left = min(np.int64(position), top)
-        shares[i] = np.float32(position - left)
-        codes[i] = (left * right_by + y[i] * width + x[i]) * 2 + bright[i]
+        shares[i] = np.float32(position - left) if split else np.float32(0)
+        codes[i] = (left * cells + y[i] * width + x[i]) * 2 + bright[i]
 
 
 @compile_for()
@@ -90,8 +91,8 @@ def drain(flat: Any, right_by: Any, records: Any) -> None:
     for i in range(len(records)):
         if i + AHEAD < len(records):
             soon = np.int64(records[i + AHEAD] >> np.uint64(33))
-            prefetch(flat, soon)
-            prefetch(flat, soon + right_by)
+            ask_for(flat, soon)
+            ask_for(flat, soon + right_by)
         cell = np.int64(records[i] >> np.uint64(33))
         share = shares[2 * i]
         rest = np.float32(1) - share
@@ -107,24 +108,26 @@ GRID, BANDS, FILLED = types.float32[::1], types.uint64[:, ::1], types.uint64[::1
 @compile_for(
     *(
         types.void(
-            GRID, types.int64, types.int64, types.int64,
+            GRID, types.float64, types.int64, types.int64, types.bool_, types.int64,
             readable(types.int32), readable(types.int32), readable(clock), readable(types.bool_),
             clock, types.float64, types.float64, types.int64, BANDS, FILLED,
         ) for clock in (types.uint64, types.float64)
     )
 )  # fmt: skip
 def sort_and_drain(
-    flat: Any, bins: Any, right_by: Any, width: Any, x: Any, y: Any, t: Any, bright: Any,
-    first: Any, start: Any, span: Any, shift: Any, bands: Any, filled: Any,
+    flat: Any, scale: Any, top: Any, cells: Any, split: Any, width: Any,
+    x: Any, y: Any, t: Any, bright: Any, first: Any, start: Any, span: Any,
+    shift: Any, bands: Any, filled: Any,
 ) -> None:  # fmt: skip
     """Sort events into the bands of their rows, and drain each band that is full."""
     codes, shares = np.empty(TOGETHER, np.uint32), np.empty(TOGETHER, np.float32)
     bits, full = shares.view(np.uint32), np.uint64(bands.shape[1])
+    right_by = cells if split else 0
     for begin in range(0, len(x), TOGETHER):
         part = slice(begin, min(begin + TOGETHER, len(x)))
         rows = y[part]
         place(
-            x[part], rows, t[part], bright[part], bins, right_by, width,
+            x[part], rows, t[part], bright[part], scale, top, cells, split, width,
             first, start, span, codes, shares,
         )  # fmt: skip
         for i in range(len(rows)):
@@ -154,29 +157,35 @@ def stamps_of(t: np.ndarray, first: Any) -> tuple[np.ndarray, Any]:
     return elapsed(t, first), 0.0
 
 
-def spread(
-    grid: np.ndarray, blocks: Iterable[Events], first: Any, start_us: float, span_us: float
+def add_up(
+    grid: np.ndarray,
+    blocks: Iterable[Events],
+    first: Any,
+    start_us: float,
+    span_us: float,
+    scale: int,
+    split: bool,
 ) -> None:
-    """Do what `challenge.representations.spread.spread` does, of a grid below MOST_CELLS."""
+    """Do what `challenge.representations.spread` does, of a grid below MOST_CELLS."""
     bins, height, width = grid.shape
     shift = max(0, math.ceil(math.log2(BAND_PIXELS / width)))
     count = ((height - 1) >> shift) + 1
     most = max(1, int(min(MOST_RECORDS, RECORDS_PER_CELL * grid.size)) // count)
     bands, filled = np.empty((count, most), np.uint64), np.zeros(count, np.uint64)
-    flat, right_by = grid.reshape(-1), height * width if bins > 1 else 0
+    flat, cells, top = grid.reshape(-1), height * width, bins - 1 - split
     for block in blocks:
         x, y = (np.ascontiguousarray(each, np.int32) for each in (block.x, block.y))
         t, zero = stamps_of(block.t, first)
         sort_and_drain(
-            flat, bins, right_by, width, x, y, t, block.p > 0,
+            flat, float(scale), top, cells, split, width, x, y, t, block.p > 0,
             zero, start_us, span_us, shift, bands, filled,
         )  # fmt: skip
-    drain_all(flat, right_by, bands, filled)
+    drain_all(flat, cells if split else 0, bands, filled)
 
 
-@compile_for(types.UniTuple(types.float64, 3)(readable(types.float32)))
-def moments(flat: Any) -> Any:
-    """Return how many cells are not zero, their sum, and that of their squares."""
+@compile_for(types.void(readable(types.float32), types.float64[::1]))
+def sum_up(flat: Any, sums: Any) -> None:
+    """Add how many cells are not zero, their sum, and that of their squares."""
     count, totals, squares = 0, np.zeros(LANES), np.zeros(LANES)
     for begin in range(0, len(flat), LANES * NORMALISED_ROWS):
         of_block, squares_of_block = np.zeros(LANES), np.zeros(LANES)
@@ -189,11 +198,18 @@ def moments(flat: Any) -> Any:
                 squares_of_block[lane] += value * value
         totals += of_block
         squares += squares_of_block
-    total, square = 0.0, 0.0
+    sums[0] += count
     for lane in range(LANES):
-        total += totals[lane]
-        square += squares[lane]
-    return np.float64(count), total, square
+        sums[1] += totals[lane]
+        sums[2] += squares[lane]
+
+
+def moments(flat: np.ndarray) -> tuple[float, float, float]:
+    """Return how many cells are not zero, their sum, and that of their squares."""
+    sums = np.zeros(3)
+    sum_up(flat, sums)
+    count, total, squares = sums.tolist()
+    return count, total, squares
 
 
 @compile_for(types.void(readable(types.float32), types.float64, types.float64, GRID))

@@ -23,7 +23,7 @@ from challenge.images import read_png, to_uint8
 from challenge.rules import load_rules
 from challenge.runs import load_record
 from leaderboard import __main__ as leaderboard
-from leaderboard import picture
+from leaderboard import show
 
 QUICK = (
     "network.wf=4", "train.iterations=2", "train.crop=16", "train.batch=2", "data.workers=0",
@@ -81,7 +81,8 @@ def test_from_hdf5_files_to_a_zip_and_a_table(
     blurry = json.loads((test / "blurry" / "scores.json").read_text())
     assert 5 < scores["means"]["published_kit"]["psnr"] < blurry["means"]["published_kit"]["psnr"]
 
-    assert picture.main([], submissions) == 0
+    assert show.main([], submissions) == 0
+    assert show.main([str(root), "--representation", "scer"], submissions) == 0
     assert submit.main([], submissions) == 0
     with zipfile.ZipFile(test / "mine.zip") as archive:
         assert len(archive.namelist()) == 3  # the test split alone

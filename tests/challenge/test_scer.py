@@ -111,7 +111,7 @@ def test_no_event_and_one_moment() -> None:
 
 @pytest.mark.parametrize("bins", [0, 1, 3])
 def test_an_odd_number_of_bins_has_no_middle(bins: int) -> None:
-    with pytest.raises(DataError, match=f"expected an even number of bins, at least 2, found {bins}"):
+    with pytest.raises(DataError, match=f"an even number of bins, at least 2, found {bins}"):
         scer(Events.empty(), bins, 3, 4)
 
 

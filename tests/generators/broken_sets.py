@@ -128,6 +128,15 @@ def smaller(path: Path) -> None:
     write_png(path, read_png(path)[:-8, :-8])
 
 
+def another_camera(root: Path) -> None:
+    """Let one sequence of train be of another size; its events no longer fit either."""
+    for path in sorted(root.glob("val/*/*")):
+        target = root / "train" / path.parent.name / path.name
+        shutil.move(path, target)
+        if target.suffix == ".png":
+            smaller(target)
+
+
 def rename(source: str, target: str) -> Callable[[Path], None]:
     return lambda root: shutil.move(root / source, root / target)
 
@@ -148,6 +157,10 @@ def add(name: str, content: bytes = b"x") -> Callable[[Path], None]:
     return edit
 
 
+def link(name: str) -> Callable[[Path], None]:
+    return lambda root: (root / name).symlink_to("nowhere")
+
+
 def exchange(first: int, second: int) -> Callable[[Path], None]:
     def edit(root: Path) -> None:
         one, two = slices(root)[first], slices(root)[second]
@@ -164,6 +177,18 @@ def exchange_frames(root: Path) -> None:
         content = one.read_bytes()
         one.write_bytes(two.read_bytes())
         two.write_bytes(content)
+
+
+def reversed_in_time(root: Path) -> None:
+    """Let the events of each exposure happen in the other order, slices as well."""
+    for blurry in root.glob("*/blur/*.png"):
+        paths = slices(root, blurry.stem, blurry.parents[1].name)[:-1]
+        read = [dict(np.load(path)) for path in paths]
+        full = [arrays["timestamp"] for arrays in read if arrays["timestamp"].size]
+        turn = full[0][0, 0] + full[-1][-1, 0]
+        for path, arrays in zip(paths, reversed(read), strict=True):
+            turned = {key: values[::-1] for key, values in arrays.items()}
+            np.savez_compressed(path, **{**turned, "timestamp": turn - turned["timestamp"]})
 
 
 def events_of(root: Path, frame: str, split: str) -> Events:
@@ -233,8 +258,10 @@ ABOUT_FILES = (
     Fault("__MACOSX", add("__MACOSX/._train"), "litter", "__MACOSX", "warning"),
     Fault("__MACOSX in a folder", add("val/blur/__MACOSX/._x"), "litter", "__MACOSX", "warning"),
     Fault("a stray text", add("val/event/notes.txt"), "left over", "notes.txt", "warning"),
+    Fault("a link to nowhere", link("val/blur/a_00000.png"), "left over", "a_0", "warning"),
     Fault("a half download", add("val/blur/a_00000.png.part"), "left over", ".part", "warning"),
     Fault("a slice without number", add("val/event/frame.npz"), "left over", "frame", "warning"),
+    Fault("a folder of another name", add("val/voxels/a.npz"), "left over", "voxels/", "warning"),
     Fault("a folder within", add("val/blur/more/a.png"), "left over", "more/", "warning"),
     Fault(
         "events of no frame",
@@ -266,6 +293,7 @@ ABOUT_IMAGES = (
     ),
     Fault("smaller sharp image", image("sharp", smaller), "size", f"sharp/{SECOND}"),
     Fault("smaller blurry frame", image("blur", smaller), "size", _blur(SECOND)),
+    Fault("another camera", another_camera, "size", f"train/blur/{VAL}", "warning"),
     Fault(
         "one colour",
         image("blur", lambda path: write_png(path, np.zeros((HEIGHT, WIDTH, 3), np.uint8))),
@@ -384,6 +412,7 @@ ABOUT_ALIGNMENT = (
     Fault("mirrored", change_all(mirrored("y", WIDTH)), "alignment", ALIGNED),
     Fault("upside down", change_all(mirrored("x", HEIGHT)), "alignment", ALIGNED),
     Fault("polarity flipped", change_all(flipped), "alignment", ALIGNED),
+    Fault("time reversed", reversed_in_time, "alignment", ALIGNED),
     Fault("events of other frames", exchange_frames, "alignment", ALIGNED, "warning"),
 )
 FAULTS = (

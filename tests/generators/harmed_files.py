@@ -3,8 +3,8 @@
 A case is a whole file of one kind in which bytes were changed, cut, moved or put in; or one whose
 checksums are right and whose headers lie ("crafted": there any result will do, but no crash, no
 hang, no gigabytes). The cases run in a process of their own with little address space to spare.
-Each follows from the seed and its number: `python tests/generators/harmed_files.py KIND SEED FIRST
-LAST` runs them by hand.
+Each follows from the seed and its number: `python tests/generators/harmed_files.py KIND+KIND SEED
+FIRST LAST` runs them by hand (`harmed_kinds` names the kinds; KIT_SAMPLES has some more).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Kind:
     whole: Callable[[], bytes]
     read: Callable[[Path], Any]
     crafted: Callable[[random.Random], bytes] | None = None
+    checked: bool = True  # has checksums: what is read is what was written, or refused
 
 
 # --- harm -----------------------------------------------------------------------------------------
@@ -190,39 +191,12 @@ def whole_png() -> bytes:
     return fuzzing.as_png(fuzzing.good_chunks(random.Random(4)))
 
 
-def kinds() -> dict[str, Kind]:
-    """Every kind of file that is read, by name; the kit is imported here."""
-    from challenge.datasets.highrev import read_slice
-    from challenge.datasets.highrev_voxel import read_grid
-    from challenge.images import read_png
-
-    def events_of(path: Path) -> Any:
-        events = read_slice(path)
-        return packed(events.x, events.y, events.t, events.p)
-
-    def grid_of(path: Path) -> Any:
-        return packed(read_grid(path, grid.shape))
-
-    def believed(path: Path) -> Any:
-        with np.load(path, allow_pickle=True) as archive:
-            return packed(*(archive[key] for key in slice_arrays(0)))
-
-    grid = np.random.default_rng(5).normal(size=(6, 8, 6)).astype(np.float32)
-    return {
-        "slice": Kind(".npz", lambda: npz(slice_arrays()), events_of, crafted_npz),
-        "slice, stored": Kind(".npz", lambda: npz(slice_arrays(), False), events_of),
-        "grid": Kind(".npz", lambda: npz({"voxel": grid}), grid_of),
-        "control": Kind(".npz", lambda: npz(slice_arrays()), believed, crafted_npz),
-        "png": Kind(".png", whole_png, lambda path: packed(read_png(path)), crafted_png),
-    }  # fmt: skip
-
-
 def make_case(kind: Kind, name: str, seed: int, number: int) -> tuple[bytes, bool]:
     """The bytes of a case, and whether any result will do."""
     rng = random.Random(f"{name}/{seed}/{number}")
     if kind.crafted and number % 3 == 0:
         return kind.crafted(rng), True
-    return harm(kind.whole(), rng), False
+    return harm(kind.whole(), rng), not kind.checked
 
 
 # --- running them ---------------------------------------------------------------------------------
@@ -231,22 +205,26 @@ def make_case(kind: Kind, name: str, seed: int, number: int) -> tuple[bytes, boo
 def run(name: str, seed: int, first: int, last: int) -> dict[str, Any]:
     """Read every case in this process; what went wrong, how often each end came, the slowest."""
     sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]
+    from harmed_kinds import kinds
+
     from challenge.errors import ChallengeError
 
-    kind = kinds()[name]
+    kind = kinds(os.environ.get("KIT_SAMPLES"))[name]
     faults: list[str] = []
     ends: Counter[str] = Counter()
     slowest = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"odd_name_00012_04{kind.suffix}"
+        path = Path(folder) / "train" / f"odd_name_00012_04{kind.suffix}"
+        path.parent.mkdir()
         path.write_bytes(kind.whole())
         expected = kind.read(path)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + SPARE
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         signal.signal(signal.SIGALRM, _too_long)
         for number in range(first, last):
+            print(number, end="\r", file=sys.stderr, flush=True)  # the last word before a crash
             content, anything = make_case(kind, name, seed, number)
             path.write_bytes(content)
             begin = time.perf_counter()
@@ -261,13 +239,23 @@ def run(name: str, seed: int, first: int, last: int) -> dict[str, Any]:
                 if path.stem not in str(error):
                     faults.append(f"case {number}: names no file: {error}")
             except BaseException:
-                faults.append(f"case {number}: {traceback.format_exc()}")
+                faults.append(f"case {number}: {_end_of(traceback.format_exc())}")
             signal.alarm(0)
-            slowest = max(slowest, time.perf_counter() - begin)
+            took = time.perf_counter() - begin
+            slowest = max(slowest, took)
+            if took > SLOWEST_S:  # whatever became of the alarm
+                faults.append(f"case {number}: {took:.0f} s")
             if os.environ.get(CANARY) or _unpickled():
                 faults.append(f"case {number}: something in the file was run")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {"faults": faults, "ends": dict(ends), "slowest_s": slowest, "grown_kb": grown}
+
+
+def _end_of(trace: str) -> str:
+    """The place in the kit, and the error."""
+    lines = trace.strip().splitlines()
+    places = [line.strip() for line in lines if "/challenge/" in line]
+    return f"{places[-1] if places else ''} {lines[-1]}"
 
 
 def _too_long(*_: Any) -> None:
@@ -284,4 +272,5 @@ def _unpickled() -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1], *map(int, sys.argv[2:])), indent=1))
+    names, numbers = sys.argv[1].split("+"), [int(text) for text in sys.argv[2:]]
+    print(json.dumps({name: run(name, *numbers) for name in names}, indent=1))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hdf5_recordings import write_monash, write_scer
 
 from challenge.errors import ConfigError, DataError
 from challenge.events import Events
@@ -153,12 +154,14 @@ def test_a_stored_scer_grid_is_drawn_as_the_events_it_counts() -> None:
     grid = Representation("scer", 6).grid(events, 4, 9)
     mask = np.zeros((1, 4, 9), np.uint8)
     mask[0, 2, 1] = 1
-    stored = Sample("s", grey(4, 9), None, stored_grid=grid, stored_mask=mask)
+    given = {"stored_grid": grid, "stored_mask": mask}
+    stored = Sample("s", grey(4, 9), None, stored_kind="scer", **given)
     recorded = top_panels(Sample("s", grey(4, 9), events), None)[1].image
-    panels = {panel.title: panel for panel in top_panels(stored, None, "scer")}
+    panels = {panel.title: panel for panel in top_panels(stored, None)}
     assert (panels["events"].image == recorded).all()
     assert panels["stored mask"].figures == "white: events, 3%"
-    assert (top_panels(stored, None, "voxel")[1].image != recorded).any()  # the control
+    plain = Sample("s", grey(4, 9), None, stored_kind="voxel", **given)
+    assert (top_panels(plain, None)[1].image != recorded).any()  # the control
     assert draw_sample(stored, reading_of("scer", 6, None), None, "t").shape[2] == 3
 
 
@@ -232,6 +235,19 @@ def test_stored_grids_are_shown_as_they_are(highrev: Path, tmp_path: Path, capsy
     assert main([*given, "--bins", "4"], tmp_path) == 0
     assert read_png(out).shape[1] == 3 * (280 + GAP) + GAP
     assert main([*given[:2], str(tmp_path), "--out", str(out)], tmp_path) == 1  # no grids there
+
+
+def test_hdf5_files_are_shown_with_what_they_store(tmp_path: Path, capsys: Capture) -> None:
+    write_scer(tmp_path / "GOPRO" / "test" / "a_1.h5")
+    write_monash(tmp_path / "raw" / "train" / "b.h5")
+    out = tmp_path / "a.png"
+    assert main([str(tmp_path / "GOPRO"), "a_1_00001", "--out", str(out)], tmp_path) == 0
+    assert read_png(out).shape[1] == 4 * (280 + GAP) + GAP  # blurry, events, sharp, mask
+    assert main([str(tmp_path / "raw" / "train"), "b", "--out", str(out)], tmp_path) == 0
+    assert read_png(out).shape[1] == 3 * (280 + GAP) + GAP
+    capsys.readouterr()
+    assert main([str(tmp_path / "GOPRO"), "--bins", "7", "--out", str(out)], tmp_path) == 1
+    assert str(tmp_path / "GOPRO" / "test" / "a_1.h5") in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

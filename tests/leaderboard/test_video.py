@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from challenge.errors import ConfigError, DataError
+from challenge.errors import ConfigError, DataError, DiskError, disk_errors
 from leaderboard.video import check_video, write_video
 
 COLOURS = ((0, 70, 255), (255, 30, 0), (255, 255, 255), (0, 0, 0), (120, 200, 40))
@@ -86,6 +87,18 @@ def test_what_cannot_become_a_video_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    av = pytest.importorskip("av", reason="the extra `video` is not installed")
+
+    def full(*_values: object, **_named: object) -> None:
+        raise av.error.OSError(errno.ENOSPC, "No space left on device", "a file")
+
+    monkeypatch.setattr(av, "open", full)
+    with pytest.raises(DiskError, match=r"a\.mp4: no space left on device"), disk_errors():
+        write_video(tmp_path / "a.mp4", [flat(COLOURS[0])], fps=10)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_name_or_a_rate_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a\.avi: expected a file \.mp4 or \.webm"):
         check_video(tmp_path / "a.avi", 10)
@@ -96,5 +109,5 @@ def test_a_name_or_a_rate_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(DataError, match="python -m pip install av"):
+    with pytest.raises(DataError, match="package av; .*python.* -m pip install av"):
         check_video(tmp_path / "a.mp4", 10)

@@ -32,6 +32,7 @@ SWAPPED = (
     *("with x and y swapped", "turned by 90 degrees to the left"),
     *("turned by 90 degrees to the right", "with x and y swapped and turned by 180 degrees"),
 )
+FLIPPED, BACKWARDS = "with the polarity flipped", "with time running backwards in each exposure"
 LEAST_SIGNAL = 1.4
 """Of the power of the event sum over that of signs drawn at random: 1 where there is only noise
 (0.98 to 1.02 measured), 1.5 and more where something moved."""
@@ -115,6 +116,28 @@ class EventSums:
     def signal(self) -> float:
         """The power of `middle` over that of noise; see `LEAST_SIGNAL`."""
         return float((tamed(self.middle) ** 2).sum()) / self.noise if self.noise else 0.0
+
+
+def sums_of_counts(counts: np.ndarray, moments: np.ndarray) -> EventSums:
+    """Take the sums from a grid: (bins, H, W) signed events, which happened at (bins,) moments.
+
+    Events of both signs in a cell are lost: the noise comes out too small, the signal too large.
+    """
+    bins, height, width = counts.shape
+    cells = Cells.of(height, width)
+    rows, columns = cells.shape
+    area = float(cells.side**2)
+    size = (columns, rows)
+    whole = [np.asarray(c[: rows * cells.side, : columns * cells.side], np.float32) for c in counts]
+    small = np.stack([cv2.resize(c, size, interpolation=cv2.INTER_AREA) * area for c in whole])
+    weights = np.minimum(moments, 1 - moments) ** 2
+    noise = float(np.abs(counts).sum(axis=(1, 2), dtype=np.float64) @ weights)
+    late = np.where(moments > 0.5, 1.0, np.where(moments < 0.5, 0.0, 0.5))
+    rising, total, later = (
+        np.tensordot(weight, small, 1).astype(np.float32)
+        for weight in (moments, np.ones(bins), late)
+    )
+    return EventSums(noise, rising, total, later, np.zeros_like(total))
 
 
 @dataclass(frozen=True)
@@ -203,6 +226,12 @@ def judge(votes: Sequence[Vote]) -> Verdict:
     chosen = strong or votes
     if not chosen:
         return Verdict("cannot tell")
+    sharp, after = (
+        float(np.median([vote.scores[0] for vote in votes if vote.by == by] or [0.0]))
+        for by in ("sharp", "next")
+    )
+    if sharp <= -CLEAR and after >= CLEAR:  # only what happens within an exposure has turned
+        return Verdict(BACKWARDS, "sharp", -sharp, sharp)
     medians = np.median([vote.scores for vote in chosen], axis=0)
     by = chosen[0].by
     best = int(np.argmax(np.abs(medians)))
@@ -213,8 +242,9 @@ def judge(votes: Sequence[Vote]) -> Verdict:
         if best == 0 and score > 0:
             return Verdict("aligned", by, score, others)
         says = [] if best == 0 else [(*TURNED, *SWAPPED)[best]]
-        says += ["with the polarity flipped (or time reversed)"] * (score < 0)
-        return Verdict(" and ".join(says), by, score, float(medians[0]))
+        both = sharp <= -CLEAR and after <= -CLEAR
+        says += [FLIPPED + " (or time reversed)" * (not both)] * (score < 0)
+        return Verdict(" and ".join(says), by, abs(score), float(medians[0]))
     if strong and abs(score) < NOTHING and all(vote.sure for vote in strong):
         return Verdict("nothing in common", by, float(medians[0]), abs(score))
     return Verdict("cannot tell", by, float(medians[0]), abs(score))

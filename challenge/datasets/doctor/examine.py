@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.datasets.doctor.alignment import Verdict
 from challenge.datasets.doctor.frame import Job, Look, look_at_frame
+from challenge.datasets.doctor.hdf5 import look_at_hdf5_frame, survey_hdf5
+from challenge.datasets.doctor.stores import data_of_store, store_problems
 from challenge.datasets.doctor.survey import Place, locate, survey
 from challenge.datasets.doctor.whole import Tally
 from challenge.environment.cores import cores
 from challenge.environment.processes import map_in_processes
+from challenge.errors import DataError
 from challenge.findings import Finding
 
 LEVELS = ("error", "warning", "note")
@@ -58,17 +63,18 @@ def examine(
         progress: wraps the looks, given their number, such as tqdm.
 
     Raises:
-        DataError: there is no data set at `path`.
+        DataError: there is no data set at `path`, or a process was killed.
     """
-    found = survey(locate(path, voxel_root, format))
+    if data := data_of_store(Path(os.path.abspath(path))):
+        raise DataError(f"{path}: a training store; name the data set that it was made of: {data}")
+    place = locate(path, voxel_root, format)
+    found = survey_hdf5(place) if place.hdf5 else survey(place)
     jobs = [Job(found.place, files) for files in found.frames]
     tally = Tally(found.place)
-    for look in progress(
-        map_in_processes(look_at_frame, jobs, workers or _workers(jobs)), len(jobs)
-    ):
+    for look in progress(_looks(place, jobs, workers or _workers(jobs)), len(jobs)):
         found.findings += look.findings
         tally.add(look)
-    found.findings += tally.findings()
+    found.findings += [*tally.findings(), *store_problems(place)]
     splits = found.place.splits
     return Diagnosis(
         found.place,
@@ -79,11 +85,23 @@ def examine(
     )
 
 
+def _looks(place: Place, jobs: Sequence[Job], workers: int) -> Iterator[Look]:
+    look_at = look_at_hdf5_frame if place.hdf5 else look_at_frame
+    try:
+        yield from map_in_processes(look_at, jobs, workers)
+    except BrokenProcessPool as error:
+        fix = "is memory short? try again with --workers 1"
+        raise DataError(f"{place.root}: a process that looked at it was killed; {fix}") from error
+
+
 def _workers(jobs: Sequence[Job]) -> int:
     """Choose one process, or one per core where there is much to read, by the middle frame."""
     if not jobs:
         return 1
-    files = jobs[len(jobs) // 2].files
-    paths = [files.blurry, *files.slices, *(each for each in (files.sharp, files.grid) if each)]
-    size = sum(path.stat().st_size for path in paths) * len(jobs)
+    if jobs[0].place.hdf5:
+        size = sum(path.stat().st_size for path in {job.files.blurry.parents[1] for job in jobs})
+    else:
+        files = jobs[len(jobs) // 2].files
+        paths = [files.blurry, *files.slices, *(each for each in (files.sharp, files.grid) if each)]
+        size = sum(path.stat().st_size for path in paths) * len(jobs)
     return min(cores(), len(jobs)) if size >= WORTH_PROCESSES else 1

@@ -13,6 +13,7 @@ from challenge.datasets.doctor.alignment import (
     Cells,
     EventSums,
     Vote,
+    sums_of_counts,
     vote_by_gradient,
     vote_by_sharp,
 )
@@ -53,18 +54,14 @@ class Look:
     log_blurry: np.ndarray | None = None
     votes: tuple[Vote, ...] = ()
     signal: float = 0.0  # of the events, see `EventSums`
-
-    @property
-    def sums(self) -> EventSums | None:
-        """Sums of the frame's events, where nothing is wrong with them."""
-        return self.recording.sums if self.recording else None
+    sums: EventSums | None = None  # of the events, where nothing is wrong with them
 
     def without_images(self) -> Look:
         """Keep all but what fills the memory."""
         recording = self.recording
         if recording is not None:
             recording = dataclasses.replace(recording, sums=None, findings=())
-        return dataclasses.replace(self, recording=recording, log_blurry=None, votes=())
+        return dataclasses.replace(self, recording=recording, log_blurry=None, votes=(), sums=None)
 
 
 def look_at_frame(job: Job) -> Look:
@@ -79,23 +76,39 @@ def look_at_frame(job: Job) -> Look:
         recording = look_at_events(files.slices, names, blurry.size)
         findings += recording.findings
     if sharp:
-        findings += [*sharp.findings, *_pair(place, files, blurry, sharp, recording)]
-    shape = None
+        name = place.name(files.sharp or files.blurry)
+        findings += [*sharp.findings, *pair_problems(name, blurry, sharp, recording)]
+    shape, grid_sums = None, None
     if files.grid:
-        wrong, shape = _look_at_grid(place, files, files.grid, blurry, recording)
+        wrong, shape, grid_sums = _look_at_grid(place, files, files.grid, blurry, recording)
         findings += wrong
+    sums = recording.sums if recording else grid_sums
+    return assemble(files, findings, blurry, sharp, recording, shape, sums)
+
+
+def assemble(
+    files: FrameFiles,
+    findings: list[Finding],
+    blurry: Picture,
+    sharp: Picture | None,
+    recording: Recording | None,
+    grid_shape: tuple[int, ...] | None,
+    sums: EventSums | None,
+) -> Look:
+    """Let the events vote on the alignment, and keep what others need of a frame."""
     log_blurry: np.ndarray | None = None
     votes: tuple[Vote, ...] = ()
-    sums = recording.sums if recording else None
     if blurry.pixels is not None and sums is not None:
         cells = Cells.of(*blurry.pixels.shape[:2])
         log_blurry = cells.log_light(blurry.pixels)
         votes = tuple(_votes(files.frame, cells, log_blurry, blurry, sharp, sums))
+        if recording is None:  # a grid: see `sums_of_counts`
+            votes = tuple(dataclasses.replace(vote, sure=False) for vote in votes)
     digests = (blurry.digest, sharp.digest if sharp else "")
     signal = sums.signal if sums is not None else 0.0
     return Look(
-        *(files, tuple(findings), blurry.size, digests, recording, shape),
-        *(log_blurry, votes, signal),
+        *(files, tuple(findings), blurry.size, digests, recording, grid_shape),
+        *(log_blurry, votes, signal, sums),
     )
 
 
@@ -114,13 +127,12 @@ def _votes(
         yield vote_by_sharp(frame, log_blurry - cells.log_light(sharp.pixels), sums)
 
 
-def _pair(
-    place: Place, files: FrameFiles, blurry: Picture, sharp: Picture, recording: Recording | None
+def pair_problems(
+    name: str, blurry: Picture, sharp: Picture, recording: Recording | None
 ) -> Iterator[Finding]:
-    """Compare a sharp image with its blurry one."""
-    if files.sharp is None or blurry.size is None or sharp.size is None:
+    """Compare a sharp image, called `name`, with its blurry one."""
+    if blurry.size is None or sharp.size is None:
         return
-    name = place.name(files.sharp)
     if sharp.size != blurry.size:
         expected = f"{_by(blurry.size)} like its blurry frame"
         yield Finding("size", name, expected, _by(sharp.size), "save the whole frame")
@@ -134,8 +146,9 @@ def _pair(
 
 def _look_at_grid(
     place: Place, files: FrameFiles, path: Path, blurry: Picture, recording: Recording | None
-) -> tuple[list[Finding], tuple[int, ...] | None]:
+) -> tuple[list[Finding], tuple[int, ...] | None, EventSums | None]:
     """Read a stored grid; compare it with the raw events where both are there."""
+    sums = None
     name = place.name(path)
     try:
         grid = read_npz(path, "voxel")["voxel"]
@@ -143,11 +156,12 @@ def _look_at_grid(
         found = str(error).removeprefix(f"{path}: ").removeprefix("not a readable npz ")
         if isinstance(error.__cause__, KeyError):
             found = found.rpartition("; ")[2]
-            return [Finding("keys", name, "the key voxel", found, "convert it again")], None
+            wrong = Finding("keys", name, "the key voxel", found, "convert it again")
+            return [wrong], None, None
         found = found.rpartition("; ")[0].strip("()")
-        return [Finding("damaged", name, "a readable npz", found, "copy it again")], None
-    if wrong := list(_grid_problems(name, grid, blurry)):
-        return wrong, grid.shape
+        return [Finding("damaged", name, "a readable npz", found, "copy it again")], None, None
+    if problems := list(_grid_problems(name, grid, blurry)):
+        return problems, grid.shape, None
     findings = []
     if not grid.any() and (recording is None or recording.number):
         fix = "legal where nothing moved; else convert it again"
@@ -159,7 +173,10 @@ def _look_at_grid(
             fix = "convert it again, or train on the raw events: data.format=highrev_raw"
             expected = "the grid of the raw events beside it"
             findings.append(Finding("grid", name, expected, f"one that {doubt}", fix))
-    return findings, grid.shape
+    elif recording is None and grid.shape[2] > 1:
+        moments = np.linspace(0, 1, grid.shape[2])
+        sums = sums_of_counts(grid.transpose(2, 0, 1), moments)
+    return findings, grid.shape, sums
 
 
 def _grid_problems(name: str, grid: np.ndarray, blurry: Picture) -> Iterator[Finding]:

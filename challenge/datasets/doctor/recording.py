@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,14 +30,15 @@ COARSE = 32
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice's arrays, flat, as they lie on disk: column in `y`, row in `x`."""
+    """One slice's arrays, flat, as they lie on disk; HighREV has the column in `y`."""
 
     name: str
     row: np.ndarray
     column: np.ndarray
     t: np.ndarray
     p: np.ndarray
-    sound: bool  # nothing is wrong with the values: they can be computed with
+    sound: bool = True  # nothing is wrong with the values: they can be computed with
+    swapped: bool = True  # on disk
 
     def __len__(self) -> int:
         return len(self.t)
@@ -94,11 +96,29 @@ def look_at_events(
         findings += wrong
         if read is not None:
             slices.append(read)
-    findings += _order(slices)
-    inside = slices[:-1] if len(slices) == len(paths) else slices
+    frame = names[0].rpartition("_")[0] + "_*.npz" if names else ""
+    return judge_slices(frame, slices, size, findings, complete=len(slices) == len(paths))
+
+
+def judge_slices(
+    frame: str,
+    slices: Sequence[Slice],
+    size: tuple[int, int] | None,
+    findings: list[Finding],
+    complete: bool,
+) -> Recording:
+    """Judge the slices of a frame together, the last of which lies outside the exposure.
+
+    Args:
+        frame: what its findings are called by.
+        size: (width, height) of the sensor in pixels; None if the frame cannot be read.
+        findings: those about single slices.
+        complete: every slice could be read.
+    """
+    findings = [*findings, *_order(slices)]
+    inside = slices[:-1] if complete else slices
     whole = [each for each in inside if len(each)]
     number = sum(len(each) for each in whole)
-    frame = names[0].rpartition("_")[0] + "_*.npz" if names else ""
     if slices and not number and not findings:
         fix = "legal where nothing moved; nothing can be learnt of the blur here"
         findings.append(Finding("empty", frame, "events", "none", fix, "warning"))
@@ -107,7 +127,7 @@ def look_at_events(
         found = f"{'ON' if on else 'OFF'} alone in {number:,} events"
         fix = "convert the events again: was polarity cast to a type without -1, or lost?"
         findings.append(Finding("polarity", frame, "events of both signs", found, fix))
-    sound = all(each.sound for each in slices) and len(slices) == len(paths) and not findings
+    sound = all(each.sound for each in slices) and complete and not findings
     sums = _sums(slices, size) if sound and number and size else None
     known = [each for each in whole if each.sound]
     span = (known[0].t[0], known[-1].t[-1]) if known else None
@@ -134,10 +154,9 @@ def _look_at_slice(
     flat = {key: values.reshape(-1) for key, values in arrays.items()}
     if any(finding.level == "error" for finding in findings):
         return None, findings
-    read = Slice(name, flat["x"], flat["y"], flat["timestamp"], flat["polarity"], True)
-    findings += _values(read, size)
-    sound = not any(finding.level == "error" for finding in findings)
-    return Slice(name, read.row, read.column, read.t, read.p, sound), findings
+    read = Slice(name, flat["x"], flat["y"], flat["timestamp"], flat["polarity"])
+    findings += value_problems(read, size)
+    return dataclasses.replace(read, sound=not findings), findings
 
 
 def _shapes(name: str, arrays: dict[str, np.ndarray]) -> Iterator[Finding]:
@@ -156,7 +175,7 @@ def _shapes(name: str, arrays: dict[str, np.ndarray]) -> Iterator[Finding]:
         yield Finding("shape", name, "arrays of one length", found, "convert it again")
 
 
-def _values(read: Slice, size: tuple[int, int] | None) -> Iterator[Finding]:
+def value_problems(read: Slice, size: tuple[int, int] | None) -> Iterator[Finding]:
     """Find values that no sensor can have reported."""
     if not len(read):
         return
@@ -194,11 +213,17 @@ def _off_sensor(read: Slice, width: int, height: int) -> Iterator[Finding]:
     columns = (read.column.min().item(), read.column.max().item())
     if min(rows[0], columns[0]) >= 0 and rows[1] < height and columns[1] < width:
         return
-    expected = f"x (the row) 0 to {height - 1} and y (the column) 0 to {width - 1}"
-    found = f"x {rows[0]} to {rows[1]}, y {columns[0]} to {columns[1]}"
+    x, y = (
+        ((rows, height), (columns, width)) if read.swapped else ((columns, width), (rows, height))
+    )
+    said = (" (the row)", " (the column)") if read.swapped else ("", "")
+    expected = f"x{said[0]} 0 to {x[1] - 1} and y{said[1]} 0 to {y[1] - 1}"
+    found = f"x {x[0][0]} to {x[0][1]}, y {y[0][0]} to {y[0][1]}"
     fix = "convert it again for the frames' sensor"
     if min(rows[0], columns[0]) >= 0 and columns[1] < height and rows[1] < width:
-        fix = "swapping x and y would mend it: in this format x holds the row, y the column"
+        fix = "swapping x and y would mend it"
+        if read.swapped:
+            fix += ": in this format x holds the row, y the column"
     yield Finding("off sensor", read.name, expected, found, fix)
 
 

@@ -5,6 +5,7 @@ Nothing is opened here; names alone tell.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import defaultdict
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from challenge import SPLITS
+from challenge.datasets.hdf5 import SUFFIXES, Hdf5, list_hdf5
 from challenge.datasets.layout import (
     EXPECTED,
     blurry_folder,
@@ -20,6 +22,7 @@ from challenge.datasets.layout import (
     grid_folder,
     sharp_folder,
 )
+from challenge.datasets.provide import MARK
 from challenge.errors import DataError
 from challenge.findings import Finding, shorten
 
@@ -41,6 +44,7 @@ class FrameFiles:
     sharp: Path | None = None
     slices: tuple[Path, ...] = ()  # in the order of their numbers, the last one outside
     grid: Path | None = None
+    window: tuple[float, float] | None = None  # of its events in HDF5, in seconds
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,13 @@ class Place:
     root: Path
     splits: tuple[str, ...]
     voxel_root: Path | None = None
+    hdf5: str = ""  # the format, if it is one of HDF5
 
     @property
     def format(self) -> str:
         """One of `challenge.datasets.FORMATS`."""
+        if self.hdf5:
+            return self.hdf5
         raw = any(event_folder(self.root, split).is_dir() for split in self.splits)
         return "highrev_voxel" if self.voxel_root and not raw else "highrev_raw"
 
@@ -80,17 +87,21 @@ def locate(path: Path, voxel_root: Path | None = None, format: str | None = None
     Args:
         path: a folder.
         voxel_root: where stored grids are, if not in the root or beside it as ROOT_voxel.
-        format: "highrev_raw" or "highrev_voxel" keep to the one or the other; None: what is there.
+        format: one of `challenge.datasets.FORMATS`, to keep to it; None: what is there.
 
     Raises:
         DataError: nothing that looks like a data set; says what was expected and what is there.
     """
     if not path.exists():
         raise DataError(f"{path}: no such folder; {EXPECTED}")
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        path = path.absolute().parent
     if not path.is_dir():
         raise DataError(f"{path}: expected the folder of a data set, found a file; {EXPECTED}")
     path = Path(os.path.abspath(path))
     root, splits = _root_of(path)
+    if files := [file for split in splits for file in list_hdf5(root / split)]:
+        return Place(root, splits, None, format or _format_of(files))
     grids = voxel_root or next(
         (
             each
@@ -102,10 +113,20 @@ def locate(path: Path, voxel_root: Path | None = None, format: str | None = None
     return Place(root, splits, None if format == "highrev_raw" else grids)
 
 
+def _format_of(files: Sequence[Path]) -> str:
+    """Say what HDF5 files hold, by the first that can be read."""
+    for file in files:
+        with contextlib.suppress(DataError):
+            return "monash_hdf5" if Hdf5(file).names("events") else "scer_hdf5"
+    return "scer_hdf5"
+
+
 def _root_of(path: Path) -> tuple[Path, tuple[str, ...]]:
     if splits := _splits_of(path):
         return path, splits
     if _is_split(path):
+        return path.parent, (path.name,)
+    if list_hdf5(path):
         return path.parent, (path.name,)
     if path.name in PARTS and _is_split(path.parent):
         return path.parent.parent, (path.parent.name,)
@@ -132,7 +153,9 @@ def _splits_of(root: Path) -> tuple[str, ...]:
 
 def _is_split(folder: Path) -> bool:
     """Whether a folder holds frames; in one of a split's name, its events or sharp images do."""
-    known = folder.name in SPLITS
+    known = folder.name in (*SPLITS, "addition")
+    if known and list_hdf5(folder):
+        return True
     parts = (blurry_folder, *((event_folder, sharp_folder) if known else ()))
     return any(part(folder.parent, folder.name).is_dir() for part in parts)
 
@@ -160,6 +183,9 @@ def _survey_split(found: Survey, split: str) -> None:
     blurry_at, sharp_at = blurry_folder(place.root, split), sharp_folder(place.root, split)
     events_at = event_folder(place.root, split)
     grids_at = grid_folder(place.voxel_root, split) if place.voxel_root else None
+    for path in sorted((place.root / split).iterdir()) if (place.root / split).is_dir() else ():
+        if path.name not in (*PARTS, *LITTER) and not path.name.startswith("."):
+            found.findings.append(_left_over(place, path, f"the folders {', '.join(PARTS)}"))
     blurry = _named(found, blurry_at, ".png")
     sharp = _named(found, sharp_at, ".png")
     grids = _named(found, grids_at, ".npz") if grids_at else {}
@@ -167,7 +193,7 @@ def _survey_split(found: Survey, split: str) -> None:
     for stem, path in _named(found, events_at, ".npz").items():
         match = SLICE.fullmatch(stem)
         if match is None:
-            found.findings.append(_left_over(place, path, "SEQ_00012_04.npz"))
+            found.findings.append(_left_over(place, path, "files called SEQ_00012_04.npz"))
             continue
         slices[match["frame"]][int(match["number"])] = path
     for frame, path in blurry.items():
@@ -207,19 +233,26 @@ def _survey_split(found: Survey, split: str) -> None:
 
 def _named(found: Survey, folder: Path, suffix: str) -> dict[str, Path]:
     """Give the files of a folder by their stems; what does not belong there becomes a finding."""
+    return {path.stem: path for path in files_of(found, folder, (suffix,))}
+
+
+def files_of(found: Survey, folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """List the files of a folder; what does not belong there becomes a finding."""
     if not folder.is_dir():
-        return {}
-    named, litter = {}, []
+        return []
+    files, litter = [], []
     for path in sorted(folder.iterdir()):
+        if (path / MARK).is_file() or path.name == MARK:
+            continue  # PNGs of HDF5 files, and the note of what they were made of
         if path.name.startswith("._") or path.name in LITTER:
             litter.append(path)
-        elif path.suffix.lower() != suffix or path.name.startswith(".") or path.is_dir():
-            found.findings.append(_left_over(found.place, path, f"NAME{suffix}"))
+        elif path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():
+            found.findings.append(_left_over(found.place, path, f"files called NAME{suffixes[0]}"))
         else:
-            named[path.stem] = path
+            files.append(path)
     if litter:
         found.findings.append(_litter(found.place, litter[0], len(litter)))
-    return named
+    return files
 
 
 def _missing(
@@ -263,9 +296,12 @@ def _without_blurry(place: Place, path: Path, blurry: Path, number: int = 1) -> 
 
 
 def _left_over(place: Place, path: Path, expected: str) -> Finding:
-    name = place.name(path) + "/" * path.is_dir()
+    """Name what lies in a folder and is not read."""
+    folder = path.is_dir()
+    found = "a folder" if folder else path.name if path.is_file() else "a link or pipe, no file"
     fix = "nothing reads it; rename it if it should be read, or take it away"
-    return Finding("left over", name, f"files called {expected}", path.name, fix, "warning")
+    name = place.name(path) + "/" * folder
+    return Finding("left over", name, expected, found, fix, "warning")
 
 
 def _litter(place: Place, path: Path, number: int) -> Finding:

@@ -61,7 +61,7 @@ class Tally:
         keys = {
             (look.files.split, sequence_of(look.files.frame)): None
             for look in self.seen.looks
-            if look.recording and look.recording.number
+            if look.signal or (look.recording and look.recording.number)
         }
         return {key: judge(self.votes.get(key, ())) for key in keys}
 
@@ -110,6 +110,8 @@ def neighbours(before: Look, look: Look) -> str:
     if (one.split, sequence_of(one.frame)) != (two.split, sequence_of(two.frame)):
         return "no"
     first, then = before.recording, look.recording
+    if first is None and then is None:
+        return "perhaps"  # grids do not say when
     if first is None or then is None or first.span is None or then.span is None:
         return "no"
     if then.span[0] < first.span[1]:

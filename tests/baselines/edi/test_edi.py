@@ -24,7 +24,7 @@ from baselines.edi.restorer import load
 from challenge.datasets import open_split
 from challenge.events import Events
 from challenge.light import linear_to_srgb
-from challenge.representations import voxel_grid
+from challenge.representations import scer, voxel_grid
 from challenge.sample import Sample
 
 
@@ -119,6 +119,19 @@ def test_a_voxel_grid_does_nearly_as_well_as_raw_events() -> None:
     stored = dataclasses.replace(sample, events=None, stored_grid=grid)
     coarse = deblur(sample.blurry, stairs_of(stored), 0.15)
     assert psnr(coarse, sharp) > psnr(sample.blurry, sharp) + 4
+
+
+def test_a_scer_grid_is_taken_apart_first() -> None:
+    sample, sharp = moving_edge(0.15)
+    assert sample.events is not None
+    grid = scer(sample.events, 6, *sample.blurry.shape[:2])
+    stored = dataclasses.replace(sample, events=None, stored_grid=grid, stored_kind="scer")
+    coarse = deblur(sample.blurry, stairs_of(stored), 0.15)
+    assert psnr(coarse, sharp) > psnr(sample.blurry, sharp) + 4
+    # control: read as a voxel grid, events of the middle count up to three times, half of them
+    # with the wrong sign
+    misread = dataclasses.replace(stored, stored_kind="voxel")
+    assert psnr(deblur(sample.blurry, stairs_of(misread), 0.15), sharp) < psnr(coarse, sharp) - 3
 
 
 def test_two_bins_and_empty_grids_work() -> None:

@@ -26,7 +26,7 @@ from challenge.download.transfer import Patience
 from challenge.environment.locks import locked
 from challenge.errors import ConfigError
 
-QUICK = Patience(silent_s=0.3, tries=2, first_tries=1, pause_s=0.001, longest_pause_s=0.01)
+QUICK = Patience(silent_s=10.0, tries=2, first_tries=1, pause_s=0.001, longest_pause_s=0.01)
 
 
 def zip_of(root: Path, *splits: str) -> bytes:

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from challenge.datasets.packed import find_root
 from challenge.download.unpack import is_whole_zip, looks_like_zip, unpack
 from challenge.environment.space import need_space
-from challenge.errors import DataError, DiskError
+from challenge.errors import ChallengeError, DataError, DiskError, disk_errors
 
 FILES = {"train/a.h5": b"a" * 5000, "train/deep/b.h5": b"b", "test/c.h5": b"c"}
 SPLITS = ("train", "test")
@@ -171,3 +173,24 @@ def test_room_is_looked_after(tmp_path: Path) -> None:
     need_space(tmp_path / "not" / "there", 1000, "a")
     with pytest.raises(DiskError, match=r"there: a needs 9000000000\.0 GB, free are .*--out DIR"):
         need_space(tmp_path / "not" / "there", 9 * 10**18, "a")
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_damaged_archive_gives_all_of_it_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    path = pack(folder / "a.zip", {f"GOPRO/{name}": content for name, content in FILES.items()})
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.sampled_from((len(content), len(content) // 2)))])
+    try:
+        with disk_errors():
+            unpack(path, folder / "root", SPLITS)
+    except ChallengeError as error:
+        assert str(folder) in str(error)
+        assert not [each for each in folder.rglob("*") if each.is_file() and each != path]
+    else:
+        assert tree(folder / "root") == FILES

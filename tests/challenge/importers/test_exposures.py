@@ -152,6 +152,15 @@ def test_ten_slices_and_one_after_the_exposure() -> None:
     assert (slicer.total, slicer.inside, slicer.without) == (8, 4, 0)
 
 
+def test_the_slice_after_an_exposure_ends_where_the_next_begins() -> None:
+    """No event is written twice."""
+    windows = [Window(0, 100, 200), Window(1, 205, 305), Window(2, 305, 405)]
+    found, slicer = sliced(at(np.arange(100, 450)), windows, 9, 0)
+    assert found[0][10] == [200, 201, 202, 203, 204]
+    assert found[1][10] == [] and found[2][10] == [*range(405, 415)]
+    assert slicer.inside == 300
+
+
 @pytest.mark.parametrize("block", [1, 7, 1000])
 @pytest.mark.parametrize("late_us", [0, 300])
 def test_windows_get_their_events_however_these_come(block: int, late_us: int) -> None:

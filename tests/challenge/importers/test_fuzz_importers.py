@@ -25,7 +25,8 @@ def run_apart(seed: int, cases: int, *folders: Path) -> dict[str, Any]:
     done = subprocess.run(
         [*command, *map(str, folders)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",  # a library quotes the file on stderr
         timeout=240,
         env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tests' / 'generators'}"},
     )

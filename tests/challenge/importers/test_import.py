@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from challenge import REPOSITORY
 from challenge.commands.import_recording import main
 from challenge.datasets import open_split
+from challenge.environment.leftovers import remove_leftovers_once
+from challenge.errors import FIXES, DataError
 from challenge.events import Events
 from challenge.images import read_png
 
@@ -163,7 +171,27 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     assert main(arguments(recorded)) == 1
     printed = capsys.readouterr().err
     assert words in printed and "events.npz" in printed
-    assert [*(recorded / "out").iterdir()] == []
+    assert [*(recorded / "out").rglob("*")] == []
+
+
+def test_a_few_damaged_words_are_left_out_and_it_is_said(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Up to one event in a thousand may lie off the sensor."""
+    events = arrays_of(recorded / "events.npz")
+    first = np.flatnonzero(events["t"] >= FIRST_US + PERIOD_US)[:5]
+    for damaged, code in ((first[:4], 0), (first, 1)):
+        x = events["x"].copy()
+        x[damaged] = WIDTH + 7
+        change(recorded / "events.npz", x=x)
+        assert main(arguments(recorded, "--force")) == code
+    printed = capsys.readouterr()
+    assert "4 of 4000 events lie off the sensor" in printed.out
+    assert "5 of its 4000 events lie off its frames of 64x40, x up to 71" in printed.err
+    inside = open_split(recorded / "out", "test").read_inputs("events_00001").events
+    start = FIRST_US + PERIOD_US
+    chosen = (events["t"] >= start) & (events["t"] < start + EXPOSURE_US)
+    assert inside is not None and len(inside) == chosen.sum() - 4
 
 
 def test_swapped_coordinates_are_mended_by_the_option(recorded: Path) -> None:
@@ -225,10 +253,46 @@ def test_nothing_of_others_is_replaced_and_nothing_of_ours_without_a_word(
     assert {path.name for path in (recorded / "out").iterdir()} == {"test", "val"}
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_is_full_or_read_only_leaves_nothing(
+    recorded: Path, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        assert main(arguments(recorded)) == 1
+    printed = capsys.readouterr().err
+    assert f"{recorded / 'out' / 'test'}" in printed and FIXES[number] in printed
+    assert [*(recorded / "out").rglob("*")] == []
+    assert main(arguments(recorded)) == 0
+
+
+def test_a_killed_import_leaves_nothing_that_looks_whole(recorded: Path) -> None:
+    """Killed while it writes the last picture; the next one clears away what is left."""
+    code = (
+        "import os, signal, sys; from challenge.importers import convert; "
+        "from challenge.commands.import_recording import main; "
+        "convert.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL); main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, *arguments(recorded)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    left = [path.name for path in (recorded / "out").iterdir()]
+    assert left and all(name.startswith(".") for name in left)
+    with pytest.raises(DataError):
+        open_split(recorded / "out", "test")
+    remove_leftovers_once.cache_clear()
+    assert main(arguments(recorded)) == 0
+    assert [path.name for path in (recorded / "out").iterdir()] == ["test"]
+    assert len(open_split(recorded / "out", "test").frames) == FRAMES
+
+
 def test_without_the_library_it_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "aedat", None)
+    monkeypatch.setitem(sys.modules, "aedat", None)
     (tmp_path / "a.aedat4").write_bytes(b"#!AER-DAT4.0\r\n")
     assert main([str(tmp_path / "a.aedat4")]) == 1
     printed = capsys.readouterr().err

@@ -8,7 +8,10 @@ from pathlib import Path
 import broken_sets
 import pytest
 
+from challenge.datasets import DataSource
 from challenge.datasets.doctor import Diagnosis, examine
+from challenge.datasets.store import prepare
+from challenge.errors import DataError
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +73,15 @@ def test_a_real_recording_that_was_turned(
     broken_sets.change_all(harm)(tmp_path)
     (finding,) = worse_than_notes(examine(tmp_path, workers=1))
     assert f"found events that fit {says} (correlation " in finding
+
+
+def test_a_stale_store_is_found_and_a_fresh_one_is_not_blamed(root: Path) -> None:
+    assert prepare(DataSource(root), workers=1, say=lambda line: None)
+    assert worse_than_notes(examine(root, workers=1)) == []
+    with pytest.raises(DataError, match="a training store; name the data set .*: .*/set"):
+        examine(root.with_name("set_store"))
+    path = broken_sets.slices(root)[0]
+    path.write_bytes(path.read_bytes() + b" ")
+    (finding,) = worse_than_notes(examine(root, workers=1))
+    assert "expected a training store of the files as they are, found" in finding
+    assert broken_sets.SECOND in finding
