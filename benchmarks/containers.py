@@ -35,8 +35,9 @@ import typer
 from challenge import cli
 from challenge.datasets import DataSource
 from challenge.datasets.store.events import pixels_of, tile_order, times_of
-from challenge.datasets.store.frame_file import FrameFile, write_frame
+from challenge.datasets.store.frame_file import FrameFile
 from challenge.datasets.store.tiles import Tiles
+from challenge.datasets.store.writing import write_frame
 from challenge.sample import Sample, Window
 
 CHUNK = 1 << 15

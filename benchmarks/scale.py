@@ -36,7 +36,8 @@ import typer
 from challenge import cli
 from challenge.datasets import DataSource
 from challenge.datasets.store import open_store, prepare, store_folder
-from challenge.datasets.store.frame_file import FrameFile, write_frame
+from challenge.datasets.store.frame_file import FrameFile
+from challenge.datasets.store.writing import write_frame
 from challenge.events import Events
 from challenge.files import write_text
 from challenge.representations import Representation

@@ -19,7 +19,8 @@ from challenge.datasets import open_split
 from challenge.datasets.hdf5 import close_files
 from challenge.datasets.highrev import read_slice
 from challenge.datasets.highrev_voxel import read_grid
-from challenge.datasets.store.frame_file import FrameFile, write_frame
+from challenge.datasets.store.frame_file import FrameFile
+from challenge.datasets.store.writing import write_frame
 from challenge.events import Events
 from challenge.images import read_png
 from challenge.importers.columns import Layout

@@ -7,6 +7,7 @@ time            since the frame's first event, uint16 or uint32, if that gives b
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -38,6 +39,11 @@ def pixels_of(events: Events) -> np.ndarray:
     row, column = events.y % SIDE, events.x % SIDE
     packed = (row << ROW_BIT) | (column << COLUMN_BIT) | (events.p > 0)
     return packed.astype(np.uint16)
+
+
+def checksum(pixel: np.ndarray, time: np.ndarray) -> int:
+    """Compute the CRC-32 of a tile's events."""
+    return zlib.crc32(time.tobytes(), zlib.crc32(pixel.tobytes()))
 
 
 def times_of(t: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from hdf5_recordings import HEIGHT, WIDTH, write_monash
 
 from challenge.datasets import DataSource, open_split
 from challenge.datasets.hdf5 import close_files
-from challenge.datasets.store.frame_file import FrameFile, write_frame
+from challenge.datasets.store.frame_file import FrameFile
+from challenge.datasets.store.writing import write_frame
 from challenge.errors import DataError
 from challenge.sample import Window, part_of
 

@@ -17,7 +17,8 @@ from hdf5_recordings import BINS, HEIGHT, WIDTH, write_scer
 
 from challenge.datasets import Dataset, DataSource, open_split
 from challenge.datasets.hdf5 import MOST_OPEN, Hdf5, close_files
-from challenge.datasets.store.frame_file import FrameFile, write_frame
+from challenge.datasets.store.frame_file import FrameFile
+from challenge.datasets.store.writing import write_frame
 from challenge.errors import DataError
 from challenge.sample import Window, part_of, sequence_of
 
