@@ -40,7 +40,7 @@ SPLITS = ("train", "val")
 MARGIN = 1.1
 """So many times the estimate must be free on the disk."""
 MEMORY = GIB
-"""For each worker: 0.3 GiB were measured with frames of 4.4 million events, 1.05 with 16 million."""
+"""For each worker: 0.3 GiB were measured with 4.4 million events a frame, 1.05 with 16 million."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from samples import HEIGHT, WIDTH, same, write_tiled
 from challenge.datasets import Dataset, DataSource
 from challenge.datasets.store import StoredFrames, open_store, prepare, store_folder
 from challenge.datasets.store.frame_file import FrameFile
+from challenge.datasets.store.writing import write_frame
 from challenge.errors import ChallengeError, DataError, DiskError
 from challenge.parts import Part
 from challenge.sample import Window, part_of
@@ -79,6 +80,21 @@ def test_stored_grids(root: Path) -> None:
     grid = plain[0].stored_grid
     assert grid is not None
     assert stored.read_part(plain.frames[0], WINDOWS[2]).magnitude == np.abs(grid).max()
+
+
+def test_a_real_recording(recordings: Path, tmp_path: Path) -> None:
+    cups = DataSource(recordings / "davis346_cups").open("test")
+    rng = np.random.default_rng(0)
+    for frame in (cups.frames[0], cups.frames[17]):
+        whole = cups.read_inputs(frame)
+        write_frame(tmp_path / "frame.npz", whole, {})
+        height, width = cups.frame_size(frame)
+        for _ in range(20):
+            top, left = int(rng.integers(height)), int(rng.integers(width))
+            rows, columns = rng.integers(1, height - top + 1), rng.integers(1, width - left + 1)
+            window = Window(top, left, int(rows), int(columns))
+            with FrameFile(tmp_path / "frame.npz") as file:
+                assert same(file.read(window), part_of(whole, window)), window
 
 
 def test_stamps_that_no_offset_gives_back_are_kept_as_they_are(root: Path) -> None:
