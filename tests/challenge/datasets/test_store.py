@@ -6,7 +6,10 @@ import os
 import pickle
 import resource
 import shutil
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 from samples import HEIGHT, WIDTH, same, write_tiled
 
+from challenge import REPOSITORY
 from challenge.datasets import Dataset, DataSource
 from challenge.datasets.store import StoredFrames, open_store, prepare, store_folder
 from challenge.datasets.store.frame_file import FrameFile
@@ -196,6 +200,40 @@ def test_what_a_killed_one_left_is_kept_if_whole(root: Path) -> None:
     assert "1 made, 1 found whole and kept" in lines_of(source)
     assert whole.stat().st_mtime_ns == before
     check_equal(*made(source))
+
+
+def test_a_killed_prepare_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    root = write_tiled(tmp_path / "HighREV", ("int64",) * 40)
+    code = (
+        "import sys; from pathlib import Path; from challenge.datasets import DataSource; "
+        "from challenge.datasets.store import prepare; "
+        "prepare(DataSource(Path(sys.argv[1])), workers=1)"
+    )
+    source = DataSource(root)
+    folder = store_folder(source, "train")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(root)],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and len(list(folder.glob("[!.]*.npz"))) < 3:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    left = list(folder.glob("[!.]*.npz"))
+    assert 3 <= len(left) < 41 and not (folder / "index.json").exists()
+    for path in left:
+        with FrameFile(path) as file:
+            assert file.is_sound()
+    with pytest.raises(DataError, match="not complete"):
+        open_store(source.open("train"), folder)
+    assert any(f"{len(left)} found whole and kept" in line for line in lines_of(source))
+    assert prepare(source, tmp_path / "other", workers=1, say=lambda line: None)
+    other = store_folder(source, "train", tmp_path / "other")
+    names = sorted(path.name for path in other.iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == names  # no temporary file, no lock
+    assert all((folder / name).read_bytes() == (other / name).read_bytes() for name in names)
 
 
 def test_a_flipped_bit_is_found_when_it_goes_on(root: Path) -> None:
