@@ -29,6 +29,27 @@ from challenge.importers.place import new_folder, refuse_taken
 DATA = REPOSITORY / "data"
 
 
+Stamp = Annotated[
+    str | None,
+    typer.Option(
+        help="What a frame's time marks of its exposure: start, middle or end. "
+        "[default: middle; with --fps start]"
+    ),
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        help="Of npz, csv, HDF5 and the table: s, ms, us, ns. [default: told by the numbers]"
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Order of four columns without names: txyp or xytp. [default: told by the numbers]"
+    ),
+]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Import it, say what came of it; return the exit code."""
     return cli.run(command, argv, "bash run.sh import")
@@ -52,16 +73,9 @@ def command(
     start_ms: Annotated[
         float | None, typer.Option(help="First frame of --fps, after the first event. [default: 0]")
     ] = None,
-    stamp: Annotated[
-        str | None,
-        typer.Option(help="What a frame's time marks of its exposure: start, middle, end."),
-    ] = None,
-    time_unit: Annotated[
-        str | None, typer.Option(help="Of npz, csv, HDF5 and the table: s, ms, us, ns.")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Order of four columns without names: txyp or xytp.")
-    ] = None,
+    stamp: Stamp = None,
+    time_unit: Unit = None,
+    columns: Columns = None,
     swap_xy: Annotated[bool, typer.Option("--swap-xy", help="x and y are swapped.")] = False,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     sequence: Annotated[

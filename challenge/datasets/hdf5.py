@@ -28,6 +28,8 @@ MOST_SHRUNK = 1100
 """No filter of HDF5 makes data smaller than by this factor: deflate reaches 1032."""
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
 """What h5py raises for bytes that are damaged."""
+HELD = "temporarily unavailable"
+"""In what h5py says of a file that another process has locked."""
 Part = tuple[slice, ...] | EllipsisType
 
 _open: OrderedDict[tuple[int, Path], Any] = OrderedDict()  # (process, file) -> h5py.File
@@ -130,7 +132,12 @@ class Hdf5:
                 (process, _), old = _open.popitem(last=False)
                 if process == os.getpid():  # one from before a fork is the parent's to close
                     old.close()
-            _open[key] = h5py.File(self.path, "r", locking=False)  # some file systems have no locks
+            try:
+                _open[key] = h5py.File(self.path, "r")
+            except OSError as error:  # there are file systems without locks
+                if "lock" not in str(error) or HELD in str(error):
+                    raise
+                _open[key] = h5py.File(self.path, "r", locking=False)
         _open.move_to_end(key)
         return _open[key]
 
@@ -141,7 +148,9 @@ class Hdf5:
         except UNREADABLE as error:
             said = (str(error).strip("'\" ") or type(error).__name__).splitlines()[0]
             fix = "copy or download it again"
-            if "filter" in said:
+            if HELD in str(error):
+                fix = "another process is writing it: wait for it"
+            elif "filter" in said:
                 fix = "it needs a filter of another program: pip install hdf5plugin"
             raise DataError(f"{self.path}: not readable as HDF5 ({said}); {fix}") from error
 

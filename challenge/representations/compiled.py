@@ -71,18 +71,17 @@ ask_for = intrinsic(prefetch)
 
 @compile_for()
 def place(
-    x: Any, y: Any, t: Any, bright: Any, bins: Any, right_by: Any, width: Any,
+    x: Any, y: Any, t: Any, bright: Any, scale: Any, top: Any, cells: Any, split: Any, width: Any,
     first: Any, start: Any, span: Any, codes: Any, shares: Any,
 ) -> None:  # fmt: skip
     """Write, for each event, its left cell times two, plus one where it became brighter; and the
     share of the right cell.
     """
-    top = max(bins - 2, 0)
     for i in range(len(x)):
-        position = np.float64(bins - 1) * (np.float64(t[i] - first) - start) / span
+        position = scale * (np.float64(t[i] - first) - start) / span
         left = min(np.int64(position), top)
-        shares[i] = np.float32(position - left)
-        codes[i] = (left * right_by + y[i] * width + x[i]) * 2 + bright[i]
+        shares[i] = np.float32(position - left) if split else np.float32(0)
+        codes[i] = (left * cells + y[i] * width + x[i]) * 2 + bright[i]
 
 
 @compile_for()
@@ -109,24 +108,26 @@ GRID, BANDS, FILLED = types.float32[::1], types.uint64[:, ::1], types.uint64[::1
 @compile_for(
     *(
         types.void(
-            GRID, types.int64, types.int64, types.int64,
+            GRID, types.float64, types.int64, types.int64, types.bool_, types.int64,
             readable(types.int32), readable(types.int32), readable(clock), readable(types.bool_),
             clock, types.float64, types.float64, types.int64, BANDS, FILLED,
         ) for clock in (types.uint64, types.float64)
     )
 )  # fmt: skip
 def sort_and_drain(
-    flat: Any, bins: Any, right_by: Any, width: Any, x: Any, y: Any, t: Any, bright: Any,
-    first: Any, start: Any, span: Any, shift: Any, bands: Any, filled: Any,
+    flat: Any, scale: Any, top: Any, cells: Any, split: Any, width: Any,
+    x: Any, y: Any, t: Any, bright: Any, first: Any, start: Any, span: Any,
+    shift: Any, bands: Any, filled: Any,
 ) -> None:  # fmt: skip
     """Sort events into the bands of their rows, and drain each band that is full."""
     codes, shares = np.empty(TOGETHER, np.uint32), np.empty(TOGETHER, np.float32)
     bits, full = shares.view(np.uint32), np.uint64(bands.shape[1])
+    right_by = cells if split else 0
     for begin in range(0, len(x), TOGETHER):
         part = slice(begin, min(begin + TOGETHER, len(x)))
         rows = y[part]
         place(
-            x[part], rows, t[part], bright[part], bins, right_by, width,
+            x[part], rows, t[part], bright[part], scale, top, cells, split, width,
             first, start, span, codes, shares,
         )  # fmt: skip
         for i in range(len(rows)):
@@ -156,24 +157,30 @@ def stamps_of(t: np.ndarray, first: Any) -> tuple[np.ndarray, Any]:
     return elapsed(t, first), 0.0
 
 
-def spread(
-    grid: np.ndarray, blocks: Iterable[Events], first: Any, start_us: float, span_us: float
+def add_up(
+    grid: np.ndarray,
+    blocks: Iterable[Events],
+    first: Any,
+    start_us: float,
+    span_us: float,
+    scale: int,
+    split: bool,
 ) -> None:
-    """Do what `challenge.representations.spread.spread` does, of a grid below MOST_CELLS."""
+    """Do what `challenge.representations.spread` does, of a grid below MOST_CELLS."""
     bins, height, width = grid.shape
     shift = max(0, math.ceil(math.log2(BAND_PIXELS / width)))
     count = ((height - 1) >> shift) + 1
     most = max(1, int(min(MOST_RECORDS, RECORDS_PER_CELL * grid.size)) // count)
     bands, filled = np.empty((count, most), np.uint64), np.zeros(count, np.uint64)
-    flat, right_by = grid.reshape(-1), height * width if bins > 1 else 0
+    flat, cells, top = grid.reshape(-1), height * width, bins - 1 - split
     for block in blocks:
         x, y = (np.ascontiguousarray(each, np.int32) for each in (block.x, block.y))
         t, zero = stamps_of(block.t, first)
         sort_and_drain(
-            flat, bins, right_by, width, x, y, t, block.p > 0,
+            flat, float(scale), top, cells, split, width, x, y, t, block.p > 0,
             zero, start_us, span_us, shift, bands, filled,
         )  # fmt: skip
-    drain_all(flat, right_by, bands, filled)
+    drain_all(flat, cells if split else 0, bands, filled)
 
 
 @compile_for(types.void(readable(types.float32), types.float64[::1]))

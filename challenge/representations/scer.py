@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from challenge.errors import DataError
-from challenge.events import Events, elapsed
-from challenge.representations.spread import blocks_within, span_of
+from challenge.events import Events
+from challenge.representations.spread import blocks_within, count, span_of
 
 
 def events_per_bin(grid: np.ndarray) -> np.ndarray:
@@ -72,16 +72,15 @@ def scer(
     grid = np.zeros((bins, height, width), np.float32)
     if not len(events):
         return grid
-    half, flat = bins // 2, grid.reshape(-1)
     first, last, span_us = span_of(events, span)
-    for block in blocks_within(events, height, width, first, last, ordered):
-        since = elapsed(block.t, first)
-        place = (bins * since / span_us).astype(np.int64) if span_us else bins - 1
-        place = np.minimum(place, bins - 1)
-        cell = (place * height + block.y.astype(np.int64)) * width + block.x.astype(np.int64)
-        added = np.where((block.p > 0) == (place >= half), np.float32(1), np.float32(-1))
-        np.add.at(flat, cell, added)
+    blocks = blocks_within(events, height, width, first, last, ordered)
+    half = bins // 2
+    if span_us:
+        count(grid, blocks, first, span_us)
+    else:  # all are the last
+        count(grid[-1:], blocks, first, 1.0)
+    np.subtract(0, grid[half - 1], out=grid[half - 1])
     for k in range(1, half):  # from the middle outwards
-        grid[half - 1 - k] += grid[half - k]
-        grid[half + k] += grid[half + k - 1]
+        np.subtract(grid[half - k], grid[half - k - 1], out=grid[half - k - 1])
+        np.add(grid[half + k - 1], grid[half + k], out=grid[half + k])
     return grid

@@ -21,8 +21,9 @@ def spread(
     """Add the sign of each event to the two time bins nearest to it.
 
     With s = (bins - 1) * (t - first - start_us) / span_us and b = min(floor(s), bins - 2), the
-    share s - b goes to bin b + 1, the rest to bin b. Sums are float32, and in each cell they follow
-    the order of the events: with numba and without it, of a frame and of a crop, bit for bit.
+    share s - b goes to bin b + 1, the rest to bin b. One bin takes the signs. Sums are float32, and
+    in each cell they follow the order of the events: with numba and without it, of a frame and of a
+    crop, bit for bit.
 
     Args:
         grid: (bins, height, width) float32, contiguous. Added to.
@@ -30,22 +31,46 @@ def spread(
         first: on the events' clock.
         start_us, span_us: of the grid, since `first`. Where the span is none, s = 0.
     """
+    bins = len(grid)
+    _add_up(grid, blocks, first, start_us, span_us, bins - 1, split=bins > 1)
+
+
+def count(grid: np.ndarray, blocks: Iterable[Events], first: Any, span_us: float) -> None:
+    """Add the sign of each event to the time bin it lies in.
+
+    That is bin min(floor(bins * (t - first) / span_us), bins - 1). Arguments are as of `spread`,
+    but the order of events does not matter.
+    """
+    _add_up(grid, blocks, first, 0.0, span_us, len(grid), split=False)
+
+
+def _add_up(
+    grid: np.ndarray,
+    blocks: Iterable[Events],
+    first: Any,
+    start_us: float,
+    span_us: float,
+    scale: int,
+    split: bool,
+) -> None:
+    """Add signs at s = scale * (t - first - start_us) / span_us: split, or to bin floor(s)."""
     span_us = span_us or 1.0
     loops = compiled() if grid.size < MOST_CELLS else None
     if loops is not None:
-        loops.spread(grid, blocks, first, start_us, span_us)
+        loops.add_up(grid, blocks, first, start_us, span_us, scale, split)
         return
     bins, height, width = grid.shape
-    flat, right_by, top = grid.reshape(-1), height * width if bins > 1 else 0, max(bins - 2, 0)
+    flat, top = grid.reshape(-1), bins - 1 - split
     for block in blocks:
-        position = (bins - 1) * (elapsed(block.t, first) - start_us) / span_us
+        position = scale * (elapsed(block.t, first) - start_us) / span_us
         left = np.minimum(position.astype(np.int64), top)
-        share = (position - left).astype(np.float32)
         cell = (left * height + block.y.astype(np.int64)) * width + block.x.astype(np.int64)
-        bright = block.p > 0
-        # a bin's events come after those of the bin before, of which it holds the right shares
-        np.add.at(flat[right_by:], cell, np.where(bright, share, -share))
-        np.add.at(flat, cell, np.where(bright, 1 - share, share - 1))
+        sign = np.where(block.p > 0, np.float32(1), np.float32(-1))
+        if split:  # first the right shares: in each bin they are of earlier events than the left
+            share = sign * (position - left).astype(np.float32)
+            np.add.at(flat[height * width :], cell, share)
+            sign -= share
+        np.add.at(flat, cell, sign)
 
 
 def span_of(events: Events, span: tuple[Any, Any] | None) -> tuple[Any, Any, float]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,3 +240,23 @@ def test_a_forked_process_makes_the_same_grids() -> None:
     here = [sum_of_a_grid(seed) for seed in range(4)]
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map_async(sum_of_a_grid, range(4)).get(timeout=60) == here
+
+
+@pytest.mark.parametrize("says", ["raise ImportError('Numba needs NumPy 2.3')", "import os"])
+def test_a_numba_that_fails_costs_time_only(tmp_path: Path, says: str) -> None:
+    """One that refuses this NumPy, and one that is not what it was."""
+    (tmp_path / "numba.py").write_text(says)
+    code = (
+        "from challenge.events import Events; from challenge.representations import voxel_grid; "
+        "print(voxel_grid(Events([0, 1], [0, 0], [5, 9], [1, 0]), 2, 1, 2).ravel().tolist())"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).resolve().parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[1.0, 0.0, 0.0, -1.0]\n", done.stderr
+    assert "numba fails" in done.stderr and "three times the time" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -18,6 +18,7 @@ from challenge.datasets.layout import (
     grid_folder,
     sharp_folder,
 )
+from challenge.datasets.provide import MARK
 from challenge.findings import Finding, shorten
 
 SLICE = re.compile(r"(?P<frame>.+)_(?P<number>\d+)")
@@ -121,6 +122,8 @@ def files_of(found: Survey, folder: Path, suffixes: tuple[str, ...]) -> list[Pat
         return []
     files, litter = [], []
     for path in sorted(folder.iterdir()):
+        if (path / MARK).is_file() or path.name == MARK:
+            continue  # PNGs of HDF5 files, and the note of what they were made of
         if path.name.startswith("._") or path.name in LITTER:
             litter.append(path)
         elif path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -240,3 +242,42 @@ def test_a_store_holds_what_the_file_does(gopro: Path, tmp_path: Path) -> None:
     assert kept.stored_kind == "scer" and kept.magnitude == 3.0
     for name in ("blurry", "sharp", "stored_grid", "stored_mask"):
         assert np.array_equal(getattr(kept, name), getattr(part, name)), name
+
+
+WRITER = """
+import sys, h5py
+file = h5py.File(sys.argv[1], "a", locking=True)
+print("writing", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_file_that_another_process_writes_is_refused_and_one_it_reads_is_not(gopro: Path) -> None:
+    path = gopro / "train" / "GOPR0372_07_00.h5"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as writer:  # fmt: skip
+        assert writer.stdout is not None and writer.stdout.readline() == "writing\n"
+        with pytest.raises(DataError, match="another process is writing it: wait for it"):
+            open_split(gopro, "train")
+        writer.communicate("")
+    train = open_split(gopro, "train")
+    with h5py.File(path) as beside:  # in this process too, while the data set has it open
+        assert len(beside["images"]) == len(train) == 2
+
+
+def test_a_file_system_without_locks_is_read_from(
+    gopro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = h5py.File
+
+    def without_locks(path: Path, mode: str, **options: object) -> h5py.File:
+        if options.get("locking") is not False:
+            raise OSError("[Errno 37] Unable to lock file (errno = 37, No locks available)")
+        return whole(path, mode, **options)
+
+    close_files()
+    monkeypatch.setattr(h5py, "File", without_locks)
+    assert open_split(gopro, "train")[0].blurry.shape == (HEIGHT, WIDTH, 3)
+    close_files()

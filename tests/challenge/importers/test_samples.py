@@ -49,6 +49,24 @@ def test_the_frame_comes_out_of_the_aedat4_as_it_is(recordings: Path) -> None:
     assert recording.size == (346, 260)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.99])
+def test_a_recording_that_was_not_ended_is_read_to_there_and_it_is_said(
+    recordings: Path, tmp_path: Path, share: float
+) -> None:
+    """A camera that lost its battery: events of the whole packets, the first ones of the file."""
+    pytest.importorskip("aedat")
+    source = recordings / "davis346_street" / "street.aedat4"
+    whole = all_events(open_recording(source))
+    content = source.read_bytes()
+    cut = tmp_path / "cut.aedat4"
+    cut.write_bytes(content[: int(share * len(content))])
+    recording = open_recording(cut)
+    assert "the file is cut off" in recording.notes[0]
+    events = all_events(recording)
+    assert share - 0.2 < len(events) / len(whole) <= 1
+    np.testing.assert_array_equal(events.t, whole.t[: len(events)])
+
+
 def test_frames_of_a_davis_say_when_they_were_exposed(recordings: Path) -> None:
     pytest.importorskip("aedat")
     recording = open_recording(recordings / "davis346_street" / "street.aedat4")

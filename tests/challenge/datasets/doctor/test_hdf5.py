@@ -9,6 +9,7 @@ import broken_hdf5
 import broken_sets
 import pytest
 
+from challenge.datasets import provide_frames
 from challenge.datasets.doctor import examine
 from challenge.datasets.hdf5 import close_files
 
@@ -50,3 +51,13 @@ def test_a_sound_set_is_not_blamed(sound: Path, kind: str) -> None:
     assert {verdict.says for verdict in diagnosis.alignment.values()} == {"aligned"}
     file = sound / kind / broken_hdf5.FILE
     assert examine(file, workers=1).frames == {"train": 3}  # a file stands for its split
+
+
+def test_the_pngs_of_a_set_are_not_left_over(sound: Path, tmp_path: Path) -> None:
+    close_files()
+    root = Path(shutil.copytree(sound / "scer", tmp_path / "set"))
+    provide_frames(root, "val")
+    assert not [each for each in examine(root, workers=1).findings if each.kind == "left over"]
+    (root / "val" / "notes").mkdir()
+    (left,) = [each for each in examine(root, workers=1).findings if each.kind == "left over"]
+    assert "val/notes/" in left.file
