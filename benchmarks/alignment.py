@@ -31,7 +31,8 @@ from challenge.datasets.doctor.alignment import (
     vote_by_sharp,
 )
 from challenge.datasets.doctor.frame import Job, look_at_frame
-from challenge.datasets.doctor.survey import locate, survey
+from challenge.datasets.doctor.place import locate
+from challenge.datasets.doctor.survey import survey
 from challenge.images import read_png
 from challenge.sample import sequence_of
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from challenge.datasets.doctor.alignment import LEAST_SIGNAL
 from challenge.datasets.doctor.frame import Look
+from challenge.datasets.doctor.place import Place
 from challenge.datasets.doctor.recording import COARSE, MANY
-from challenge.datasets.doctor.survey import Place, sequences
+from challenge.datasets.doctor.survey import sequences
 from challenge.datasets.layout import event_folder
 from challenge.findings import Finding
 from challenge.sample import sequence_of

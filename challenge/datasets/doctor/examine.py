@@ -11,8 +11,9 @@ from pathlib import Path
 from challenge.datasets.doctor.alignment import Verdict
 from challenge.datasets.doctor.frame import Job, Look, look_at_frame
 from challenge.datasets.doctor.hdf5 import look_at_hdf5_frame, survey_hdf5
+from challenge.datasets.doctor.place import Place, locate
 from challenge.datasets.doctor.stores import data_of_store, store_problems
-from challenge.datasets.doctor.survey import Place, locate, survey
+from challenge.datasets.doctor.survey import survey
 from challenge.datasets.doctor.whole import Tally
 from challenge.environment.cores import cores
 from challenge.environment.processes import map_in_processes

@@ -18,8 +18,9 @@ from challenge.datasets.doctor.alignment import (
     vote_by_sharp,
 )
 from challenge.datasets.doctor.pictures import Picture, look_at_picture
+from challenge.datasets.doctor.place import Place
 from challenge.datasets.doctor.recording import Recording, look_at_events
-from challenge.datasets.doctor.survey import FrameFiles, Place
+from challenge.datasets.doctor.survey import FrameFiles
 from challenge.datasets.highrev import read_slice
 from challenge.datasets.npz import read_npz
 from challenge.datasets.stored_grids import grid_doubt

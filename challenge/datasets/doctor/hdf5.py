@@ -15,13 +15,14 @@ import numpy as np
 from challenge.datasets.doctor.alignment import EventSums, sums_of_counts
 from challenge.datasets.doctor.frame import Job, Look, assemble, pair_problems
 from challenge.datasets.doctor.pictures import Picture
+from challenge.datasets.doctor.place import Place
 from challenge.datasets.doctor.recording import (
     Recording,
     Slice,
     judge_slices,
     value_problems,
 )
-from challenge.datasets.doctor.survey import FrameFiles, Place, Survey, files_of
+from challenge.datasets.doctor.survey import FrameFiles, Survey, files_of
 from challenge.datasets.hdf5 import Hdf5
 from challenge.datasets.hdf5_frames import BLURRY, SHARP, image_numbers, image_size, read_image
 from challenge.datasets.monash_hdf5 import COLUMNS, REBLUR_ROWS, REBLUR_SENSOR, find_windows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from challenge.datasets.doctor.survey import Place
+from challenge.datasets.doctor.place import Place
 from challenge.datasets.source import DataSource
 from challenge.datasets.store import open_store, store_folder
 from challenge.errors import DataError

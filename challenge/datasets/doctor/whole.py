@@ -15,7 +15,7 @@ from challenge.datasets.doctor.alignment import (
 )
 from challenge.datasets.doctor.comparisons import Seen, comparisons
 from challenge.datasets.doctor.frame import Look
-from challenge.datasets.doctor.survey import Place
+from challenge.datasets.doctor.place import Place
 from challenge.datasets.layout import event_folder
 from challenge.findings import Finding
 from challenge.sample import sequence_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import broken_sets
@@ -11,9 +12,14 @@ import pytest
 from challenge.commands.doctor import main
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return broken_sets.healthy(tmp_path_factory.mktemp("sound") / "set")
+
+
 @pytest.fixture()
-def root(tmp_path: Path) -> Path:
-    return broken_sets.healthy(tmp_path / "set")
+def root(sound: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sound, tmp_path / "set"))
 
 
 TEN = (
