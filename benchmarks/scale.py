@@ -176,13 +176,17 @@ class Panel:
         for x in self.lines[0][1]:
             spot = place(x, 10.0**low)
             drawn.append(f'<text x="{spot[0]}" y="268" text-anchor="middle">{x:g}</text>')
+        ends: list[tuple[float, str, str]] = []
         for (name, points, seconds), colour in zip(self.lines, COLOURS, strict=False):
             spots = [place(x, y) for x, y in zip(points, seconds, strict=True)]
             path = " ".join(f"{x},{y}" for x, y in spots)
             drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}"/>')
             drawn += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in spots]
-            x, y = spots[-1]
-            drawn.append(f'<text x="{x + 8}" y="{y + 4}" fill="{colour}">{name}</text>')
+            ends.append((spots[-1][1], colour, name))
+        below = 0.0
+        for y, colour, name in sorted(ends):
+            below = max(y + 4, below + 14)  # names of lines that meet stand below each other
+            drawn.append(f'<text x="{left + 298}" y="{below}" fill="{colour}">{name}</text>')
         return "\n".join(drawn)
 
 

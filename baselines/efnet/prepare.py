@@ -12,13 +12,15 @@ from typing import Annotated
 import typer
 
 from baselines.efnet.config import read_config
-from baselines.efnet.train import DEFAULT_CONFIG, find_config
+from baselines.efnet.train import DEFAULT_CONFIG, NO_STORE, find_config
 from challenge import cli
 from challenge.commands.options import MachinePart
 from challenge.datasets import DataSource
 from challenge.datasets.store import prepare
+from challenge.errors import ConfigError
 from challenge.files import kit_path
 from challenge.parts import Part
+from challenge.simulation import embedded
 
 
 def command(
@@ -44,9 +46,13 @@ def command(
     words = list(arguments or [])
     path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
+    if config.data.store == NO_STORE and not out:
+        raise ConfigError(f"data.store={NO_STORE}: training uses no store then; leave it out")
     store = out or (kit_path(config.data.store) if config.data.store else None)
     began = time.perf_counter()
     source = DataSource.of_config(dataclasses.asdict(config.data))
+    if source.root == embedded.DEFAULT_ROOT:
+        embedded.ensure(source.root)
     if prepare(source, store, Part.parse(part), workers):
         print(f"ready in {time.perf_counter() - began:.0f} s; bash run.sh train uses it")
 

@@ -88,6 +88,8 @@ def rehearse(
     with scratch_folder(Path(tempfile.gettempdir()), "rehearsal") as scratch:
         python = scoring_python(bool(lpips_nets(hosting_of(plan.rules))), scratch / "python")
         outcomes = [run_once(plan, refused, name, scratch / name, python, folder) for name in names]
+    if plan.rules.limits:
+        print(f"limits: {plan.rules.limits}")
     return int(any(outcome.code for outcome in outcomes))
 
 

@@ -16,8 +16,8 @@ from challenge.sample import Sample
 TILE = 128
 """Side of a chunk in pixels: who reads a crop reads few more than those it contains."""
 TIGHT = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-"""Without loss, and with a checksum: a changed bit is an error when it is read. A simulated frame of
-1280x720 takes 4.7 MB so and 28 MB uncompressed, reading it 78 ms of CPU time in the place of 15,
+"""Without loss, and with a checksum: a changed bit is an error when it is read. A simulated frame
+of 1280x720 takes 4.7 MB so and 28 MB uncompressed, reading it 78 ms of CPU time in the place of 15,
 and a crop of 256 pixels 16 ms in the place of 5.
 """
 PAUSE_US = 5_000.0

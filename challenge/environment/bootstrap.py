@@ -37,6 +37,15 @@ STATE = VENV / "kit.json"
 """Written by `make_environment`; says whether the `.venv` it made is finished, and from what."""
 
 ALREADY_MOVED = "KIT_BOOTSTRAPPED"
+EXTRAS = {
+    "events": (
+        "what reads recordings of other formats",
+        "`bash run.sh import` reads no AEDAT4 and no ROS bag",
+    ),
+    "fast": ("what compiles the loops over events", "grids take some three times as long"),
+    "video": ("what writes videos", "`bash run.sh show --video` writes none"),
+}
+"""Of pyproject.toml: what is installed where it can be, and what one loses where not."""
 IMPORT_NAMES = {
     "opencv-python": "cv2",
     "pillow": "PIL",
@@ -95,7 +104,7 @@ def needs() -> list[str]:
     date.
     """
     pins = [f"{name}=={setting(name)}" for name in ("torch", "torchvision")]
-    return pins + [f"{name}>={lowest}" for name, lowest in requirements("dev", "events", "fast")]
+    return pins + [f"{name}>={lowest}" for name, lowest in requirements("dev", *EXTRAS)]
 
 
 def venv_state() -> dict[str, object] | None:

@@ -27,6 +27,7 @@ if __name__ == "__main__":  # the first entry is this file's folder, where the k
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from challenge.environment.bootstrap import (
+    EXTRAS,
     ROOT,
     STATE,
     VENV,
@@ -46,14 +47,6 @@ from challenge.environment.installer import (
     uv_environment,
 )
 
-EXTRAS = {
-    "events": (
-        "what reads recordings of other formats",
-        "`bash run.sh import` reads no AEDAT4 and no ROS bag",
-    ),
-    "fast": ("what compiles the loops over events", "grids take some three times as long"),
-}
-"""Of pyproject.toml: what is installed where it can be, and what one loses where not."""
 COMPILE_LOOPS = "from challenge.representations.speed import compiled; compiled()"
 
 

@@ -130,8 +130,6 @@ def _frame(frame: dict[str, Any]) -> Frame:
             "export them as PNGs of 8 bits, and give them with --frames"
         )
     colours = pixels[..., None] if pixels.ndim == 2 else pixels
-    if frame["format"].upper().startswith("BGR"):
-        colours = colours[..., [2, 1, 0]]
     image = np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours[..., :3]
     start, end = int(frame["exposure_begin_t"]), int(frame["exposure_end_t"])
     known = 0 < start < end

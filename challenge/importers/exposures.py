@@ -177,7 +177,8 @@ def windows_of(taken: Sequence[Taken], timing: Timing) -> tuple[list[Window], li
         if not len(steps) or np.median(steps) <= 0:
             raise DataError(
                 "nothing says how long the frames were exposed: the file does not, and there is no "
-                "interval between them to go by; give --exposure-ms, or --exposures TABLE"
+                "interval between their stamps to go by (is it the unit of time, --time-unit?); "
+                "give --exposure-ms, or --exposures TABLE"
             )
         length_us = float(np.median(steps))
         note = (

@@ -128,6 +128,15 @@ def smaller(path: Path) -> None:
     write_png(path, read_png(path)[:-8, :-8])
 
 
+def another_camera(root: Path) -> None:
+    """Let one sequence of train be of another size; its events no longer fit either."""
+    for path in sorted(root.glob("val/*/*")):
+        target = root / "train" / path.parent.name / path.name
+        shutil.move(path, target)
+        if target.suffix == ".png":
+            smaller(target)
+
+
 def rename(source: str, target: str) -> Callable[[Path], None]:
     return lambda root: shutil.move(root / source, root / target)
 
@@ -284,6 +293,7 @@ ABOUT_IMAGES = (
     ),
     Fault("smaller sharp image", image("sharp", smaller), "size", f"sharp/{SECOND}"),
     Fault("smaller blurry frame", image("blur", smaller), "size", _blur(SECOND)),
+    Fault("another camera", another_camera, "size", f"train/blur/{VAL}", "warning"),
     Fault(
         "one colour",
         image("blur", lambda path: write_png(path, np.zeros((HEIGHT, WIDTH, 3), np.uint8))),

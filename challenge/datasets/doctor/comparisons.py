@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from challenge.findings import Finding
 from challenge.sample import sequence_of
 
 MANY_FRAMES = 3
+Size = tuple[int, int] | None
 
 
 @dataclass
@@ -51,19 +53,35 @@ def comparisons(seen: Seen) -> Iterator[Finding]:
 
 
 def sizes(seen: Seen) -> Iterator[Finding]:
-    """Find frames of another size than the rest of their split."""
+    """Find frames of another size than the rest of their sequence, and sequences than their split.
+
+    A data set may hold what several cameras saw; one sequence does not.
+    """
     for split in seen.place.splits:
         looks = [look for look in seen.of_split(split) if look.size]
-        sizes = Counter(look.size for look in looks)
+        usual = Counter(look.size for look in looks).most_common(1)
+        members: dict[str, list[Look]] = defaultdict(list)
         for look in looks:
-            usual = sizes.most_common(1)[0][0]
-            if look.size != usual and usual and look.size:
-                yield Finding(
-                    *("size", seen.place.name(look.files.blurry)),
-                    f"{usual[0]}x{usual[1]} (width x height) like most frames of {split}",
-                    f"{look.size[0]}x{look.size[1]}",
-                    "save the whole frame, or keep frames of another camera apart",
-                )
+            members[sequence_of(look.files.frame)].append(look)
+        for sequence, group in members.items():
+            own = Counter(look.size for look in group).most_common(1)[0][0]
+            for look in group:
+                if look.size != own:
+                    yield _other_size(seen, look, own, sequence, "error")
+            if own != usual[0][0]:
+                yield _other_size(seen, group[0], usual[0][0], split, "warning")
+
+
+def _other_size(
+    seen: Seen, look: Look, usual: Size, where: str, level: Literal["error", "warning"]
+) -> Finding:
+    assert usual and look.size
+    return Finding(
+        *("size", seen.place.name(look.files.blurry)),
+        f"{usual[0]}x{usual[1]} (width x height) like most frames of {where}",
+        f"{look.size[0]}x{look.size[1]}",
+        *("save the whole frame; it is right if another camera saw the sequence", level),
+    )
 
 
 def slices(seen: Seen) -> Iterator[Finding]:

@@ -59,7 +59,11 @@ class StoredFrames:
 
     def __init__(self, data: Dataset, folder: Path, entries: dict[str, Entry]) -> None:
         self.frames, self.has_sharp, self.folder = data.frames, data.has_sharp, folder
-        self.plain, self.entries, self.stored_kind = data, entries, data.stored_kind
+        self.plain, self.stored_kind = data, data.stored_kind
+        self.sizes: dict[str, tuple[int, int]] = {}
+        for frame in data.frames:
+            height, width = entries[frame]["size"]
+            self.sizes[frame] = height, width
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -81,8 +85,7 @@ class StoredFrames:
 
     def frame_size(self, frame: str) -> tuple[int, int]:
         """Tell the (height, width) of a frame in pixels; its pixels are not read."""
-        height, width = self.entries[frame]["size"]
-        return height, width
+        return self.sizes[frame]
 
     def source_files(self, frame: str) -> list[Path]:
         """List the files that the frame was made from."""

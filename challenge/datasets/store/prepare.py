@@ -175,16 +175,20 @@ def _foretell(folder: Path, grows: float, need: int, say: Callable[[str], None])
         DiskError: it does not.
     """
     free = shutil.disk_usage(folder).free
-    say(f"about {need / 1e9:.2f} GB, {grows:.2f} times the source; {free / 1e9:.1f} GB are free")
+    say(f"about {_size(need)}, {grows:.2f} times the source; {_size(free)} are free")
     if need * MARGIN > free:
         raise DiskError(
-            f"{folder}: the store needs about {need / 1e9:.2f} GB more, and {free / 1e9:.2f} GB "
-            "are free; free some space, or name another place with --out"
+            f"{folder}: the store needs about {_size(need)} more, and {_size(free)} are free; free "
+            "some space, or name another place with --out"
         )
 
 
 def _bytes_of(data: Dataset, jobs: Sequence[Job]) -> int:
     return sum(size for job in jobs for size, _ in sources_of(data, job.frame).values())
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
 
 
 def _duration(hours: float) -> str:
@@ -254,7 +258,7 @@ def _finish(data: Dataset, folder: Path, split: str, say: Callable[[str], None])
     if read_index(folder) != entries:
         write_index(folder, entries)
     size = sum(entry["bytes"] for entry in entries.values())
-    say(f"{split}: {len(data)} frames, {size / 1e9:.2f} GB in {folder}")
+    say(f"{split}: {len(data)} frames, {_size(size)} in {folder}")
     return True
 
 

@@ -84,6 +84,8 @@ def test_another_place(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "no training store there" in capsys.readouterr().err
     assert main([CONFIG, f"data.root={root}", f"data.store={place}"]) == 0
     assert "to do" not in capsys.readouterr().out
+    assert main([CONFIG, f"data.root={root}", "data.store=none"]) == 1
+    assert "training uses no store then" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2"])

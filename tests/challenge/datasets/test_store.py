@@ -247,7 +247,7 @@ def test_too_small_a_disk_is_said_before_it_starts(
 ) -> None:
     full = type(shutil.disk_usage(root))(10**9, 10**9 - 1000, 1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    with pytest.raises(DiskError, match="the store needs about .* GB more"):
+    with pytest.raises(DiskError, match="the store needs about .* MB more"):
         prepare(DataSource(root), workers=1, say=lambda line: None)
 
 

@@ -75,7 +75,7 @@ def test_the_later_steps_cannot_replace_torch(
     make_environment.install_kit(recording_installer(tmp_path), "python")
     seen = (tmp_path / "seen").read_text(encoding="utf-8")
     assert f"torch=={torch}\ntorchvision=={bootstrap.setting('torchvision')}\n" in seen
-    assert all(f"'-e', '.[{extra}]'" in seen for extra in ("dev", *make_environment.EXTRAS))
+    assert all(f"'-e', '.[{extra}]'" in seen for extra in ("dev", *bootstrap.EXTRAS))
 
 
 def test_beside_another_torch_the_resolver_finds_the_torchvision(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from challenge import REPOSITORY
 from challenge.commands.import_recording import main
 from challenge.datasets import open_split
+from challenge.environment.leftovers import remove_leftovers_once
+from challenge.errors import FIXES, DataError
 from challenge.events import Events
 from challenge.images import read_png
 
@@ -245,10 +253,46 @@ def test_nothing_of_others_is_replaced_and_nothing_of_ours_without_a_word(
     assert {path.name for path in (recorded / "out").iterdir()} == {"test", "val"}
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_is_full_or_read_only_leaves_nothing(
+    recorded: Path, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        assert main(arguments(recorded)) == 1
+    printed = capsys.readouterr().err
+    assert f"{recorded / 'out' / 'test'}" in printed and FIXES[number] in printed
+    assert [*(recorded / "out").rglob("*")] == []
+    assert main(arguments(recorded)) == 0
+
+
+def test_a_killed_import_leaves_nothing_that_looks_whole(recorded: Path) -> None:
+    """Killed while it writes the last picture; the next one clears away what is left."""
+    code = (
+        "import os, signal, sys; from challenge.importers import convert; "
+        "from challenge.commands.import_recording import main; "
+        "convert.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL); main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, *arguments(recorded)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    left = [path.name for path in (recorded / "out").iterdir()]
+    assert left and all(name.startswith(".") for name in left)
+    with pytest.raises(DataError):
+        open_split(recorded / "out", "test")
+    remove_leftovers_once.cache_clear()
+    assert main(arguments(recorded)) == 0
+    assert [path.name for path in (recorded / "out").iterdir()] == ["test"]
+    assert len(open_split(recorded / "out", "test").frames) == FRAMES
+
+
 def test_without_the_library_it_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "aedat", None)
+    monkeypatch.setitem(sys.modules, "aedat", None)
     (tmp_path / "a.aedat4").write_bytes(b"#!AER-DAT4.0\r\n")
     assert main([str(tmp_path / "a.aedat4")]) == 1
     printed = capsys.readouterr().err
