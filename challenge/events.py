@@ -134,24 +134,21 @@ def crop(events: Events, top: int, left: int, height: int, width: int) -> Events
     return Events(x=inside.x - left, y=inside.y - top, t=inside.t, p=inside.p)
 
 
-def check_on_sensor(events: Events, height: int, width: int, ordered: bool = True) -> None:
+def check_on_sensor(events: Events, height: int, width: int) -> None:
     """Refuse what no sensor of (height, width) pixels can have seen.
 
     Args:
         events: x and y in pixels, t on any clock. Not modified.
         height, width: sensor size in pixels.
-        ordered: whether time has to run forwards.
 
     Raises:
         DataError: an event lies off the sensor, time runs backwards, or a polarity is none.
     """
-    for _ in checked_blocks(events, height, width, ordered):
+    for _ in checked_blocks(events, height, width):
         pass
 
 
-def checked_blocks(
-    events: Events, height: int, width: int, ordered: bool = True
-) -> Iterator[Events]:
+def checked_blocks(events: Events, height: int, width: int) -> Iterator[Events]:
     """Hand out the events in blocks of BLOCK, each looked at as `check_on_sensor` does.
 
     Yields:
@@ -163,10 +160,10 @@ def checked_blocks(
     for start in range(0, len(events), BLOCK):
         block = events.select(slice(start, start + BLOCK))
         stamps = events.t[max(start - 1, 0) : start + BLOCK]  # with the last one before them
-        if not _fits(block, height, width) or (ordered and np.any(stamps[1:] < stamps[:-1])):
+        if not _fits(block, height, width) or np.any(stamps[1:] < stamps[:-1]):
             raise DataError(
                 f"events do not fit a sensor of {width}x{height} (width x height)",
-                _problems(events, height, width, ordered),
+                _problems(events, height, width),
             )
         yield block
 
@@ -190,7 +187,7 @@ def _lies_below(values: np.ndarray, size: int) -> bool:
     return bool(values.max() < size) and (values.dtype.kind != "f" or bool(values.min() >= 0))
 
 
-def _problems(events: Events, height: int, width: int, ordered: bool) -> list[str]:
+def _problems(events: Events, height: int, width: int) -> list[str]:
     """Say all that is wrong with events of that sensor."""
     problems = []
     for name, size in (("x", width), ("y", height)):
@@ -202,6 +199,6 @@ def _problems(events: Events, height: int, width: int, ordered: bool) -> list[st
         problems.append("x and y seem to be swapped")
     if not np.isfinite(events.t).all():
         problems.append("t: expected finite numbers, found NaN or infinity")
-    if ordered and np.any(events.t[1:] < events.t[:-1]):
+    if np.any(events.t[1:] < events.t[:-1]):
         problems.append("time runs backwards: sort the events by t")
     return problems + polarity_problems(events.p)

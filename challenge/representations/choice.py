@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import bisect
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,23 +46,21 @@ class Representation:
         height: int,
         width: int,
         span: tuple[Any, Any] | None = None,
-        ordered: bool = True,
     ) -> np.ndarray:
         """Make the (channels, height, width) float32 grid of some events, not normalised.
 
         With the span of a whole frame, the grid of its cropped events is the crop of its grid, bit
-        for bit. Events whose time does not ascend (`ordered` False), but that of each pixel does,
-        give the same grid too.
+        for bit.
 
         Raises:
             DataError: an unknown kind, or what `voxel_grid` and `scer` refuse.
         """
         if self.kind == "voxel":
-            return voxel_grid(events, self.bins, height, width, span, ordered)
+            return voxel_grid(events, self.bins, height, width, span)
         if self.kind == "scer":
-            return scer(events, self.bins, height, width, span, ordered)
+            return scer(events, self.bins, height, width, span)
         if self.kind == "nested":
-            return nested(events, self.bins, self.windows, height, width, span, ordered)
+            return nested(events, self.bins, self.windows, height, width, span)
         raise DataError(f"representation {self.kind}: expected one of {', '.join(KINDS)}")
 
 
@@ -73,7 +71,6 @@ def nested(
     height: int,
     width: int,
     span: tuple[Any, Any] | None = None,
-    ordered: bool = True,
 ) -> np.ndarray:
     """Stack the voxel grids of several windows around the middle of the exposure.
 
@@ -86,7 +83,6 @@ def nested(
         windows: shares of the exposure, each in (0, 1].
         height, width: sensor size in pixels.
         span: (t_first, t_last) on the events' clock; by default those of the events.
-        ordered: whether t ascends, see `voxel_grid`.
 
     Returns:
         (len(windows) * bins, height, width) float32.
@@ -99,17 +95,21 @@ def nested(
     grids = np.zeros((len(windows), bins, height, width), np.float32)
     if len(events):
         first, last, whole_us = span_of(events, span)
+        for _ in blocks_within(events, height, width, first, last):
+            pass  # those outside the windows are looked at too
         for grid, share in zip(grids, windows, strict=True):
             low, high = whole_us * (1 - share) / 2, whole_us * (1 + share) / 2
-            blocks = blocks_within(events, height, width, first, last, ordered)
-            spread(grid, _between(blocks, first, low, high), first, low, high - low)
+            inside = _between(events, first, low, high)
+            if len(inside):
+                spread(grid, inside, first, last, low, high - low)
     return grids.reshape(-1, height, width)
 
 
-def _between(blocks: Iterable[Events], first: Any, low: float, high: float) -> Iterator[Events]:
-    """Hand on the events from low to high, in microseconds since `first`."""
-    for block in blocks:
-        since = elapsed(block.t, first)
-        inside = np.flatnonzero((since >= low) & (since <= high))
-        if len(inside):
-            yield block if len(inside) == len(block) else block.select(inside)
+def _between(events: Events, first: Any, low: float, high: float) -> Events:
+    """Take the events from low to high, in microseconds since `first`; time ascends."""
+
+    def since(index: int) -> float:
+        return float(elapsed(events.t[index : index + 1], first)[0])
+
+    begin = bisect.bisect_left(range(len(events)), low, key=since)
+    return events.select(slice(begin, bisect.bisect_right(range(len(events)), high, key=since)))

@@ -1,15 +1,13 @@
 """The loops of `spread` and `normalise`, compiled by numba: same sums in the same order.
 
-Imported where numba is installed only, by `speed.compiled`. Each event touches two cells far apart
-in a grid larger than any cache. So events are sorted into bands of rows first, as records of 8
-bytes, and a band is worked off once it has enough of them: its cells then stay in the cache, and in
-each the events keep their order.
+Imported where numba is installed only, by `speed.compiled`. Each event touches two cells far apart,
+in a grid larger than any cache. So memory is asked for them long before: as many events wait for
+theirs at once as the second cache has places for requests, while the first has half of them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -22,15 +20,10 @@ from challenge.events import Events, elapsed
 from challenge.representations.speed import LANES, NORMALISED_ROWS
 
 TOGETHER = 1024
-"""Events whose cells are computed before any is moved: plain arithmetic in the widest registers."""
+"""Events whose cells are computed before any is added: plain arithmetic in the widest registers."""
 
-AHEAD = 16
-"""Records between asking memory for a cell and adding to it."""
-
-BAND_PIXELS = 1 << 17
-MOST_RECORDS = 1 << 21
-RECORDS_PER_CELL = 0.15
-"""So records take at most 0.3 times the memory of the grid."""
+AHEAD = 96
+"""Events between asking memory for a cell and adding to it."""
 
 
 def compile_for(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -52,7 +45,7 @@ def readable(kind: Any) -> Any:
 
 
 def prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the memory of array[index], to be written to (the instruction, for `intrinsic`)."""
+    """Ask for the memory of array[index], into the second cache (an instruction; `intrinsic`)."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -60,7 +53,7 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         data = context.make_array(array)(context, builder, values[0]).data
         address = builder.bitcast(builder.gep(data, [values[1]]), pointer)
-        builder.call(function, [address, word(1), word(3), word(1)])
+        builder.call(function, [address, word(0), word(2), word(1)])
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
@@ -71,116 +64,120 @@ ask_for = intrinsic(prefetch)
 
 @compile_for()
 def place(
-    x: Any, y: Any, t: Any, bright: Any, scale: Any, top: Any, cells: Any, split: Any, width: Any,
-    first: Any, start: Any, span: Any, codes: Any, shares: Any,
-) -> None:  # fmt: skip
-    """Write, for each event, its left cell times two, plus one where it became brighter; and the
-    share of the right cell.
+    x: Any, y: Any, t: Any, p: Any, width: Any, height: Any, lowest: Any,
+    first: Any, start: Any, span: Any, scale: Any, top: Any, split: Any, cells: Any, shares: Any,
+) -> bool:  # fmt: skip
+    """Write the left cell of each event and the share of the right one, negative if it became
+    darker. Return whether all fit the sensor, and time ascends: in vain otherwise.
     """
+    wrong = False
     for i in range(len(x)):
+        wrong |= np.uint32(x[i]) >= np.uint32(width)
+        wrong |= np.uint32(y[i]) >= np.uint32(height)
+        wrong |= np.uint8(p[i] - lowest) > np.uint8(1 - lowest)
         position = scale * (np.float64(t[i] - first) - start) / span
-        left = min(np.int64(position), top)
-        shares[i] = np.float32(position - left) if split else np.float32(0)
-        codes[i] = (left * cells + y[i] * width + x[i]) * 2 + bright[i]
+        left = max(min(np.int32(position), np.int32(top)), np.int32(0))
+        share = np.float32(position - left) if split else np.float32(0)
+        shares[i] = share if p[i] == 1 else -share
+        row = np.uint32(left) * np.uint32(height) + np.uint32(y[i])
+        cells[i] = row * np.uint32(width) + np.uint32(x[i])
+    for i in range(1, len(x)):
+        wrong |= t[i] - first < t[i - 1] - first
+    return not wrong
 
 
 @compile_for()
-def drain(flat: Any, right_by: Any, records: Any) -> None:
-    """Add records (the code in the upper half, the share in the lower one) to the grid."""
-    shares = records.view(np.float32)
-    for i in range(len(records)):
-        if i + AHEAD < len(records):
-            soon = np.int64(records[i + AHEAD] >> np.uint64(33))
-            ask_for(flat, soon)
+def add(flat: Any, cells: Any, shares: Any, right_by: Any, split: Any) -> None:
+    """Add the share of the right cell, and what it leaves of the sign to the left one."""
+    last = len(cells) - 1
+    for i in range(-AHEAD, len(cells)):
+        soon = np.int64(cells[min(i + AHEAD, last)])
+        ask_for(flat, soon)
+        if split:
             ask_for(flat, soon + right_by)
-        cell = np.int64(records[i] >> np.uint64(33))
-        share = shares[2 * i]
-        rest = np.float32(1) - share
-        if not (records[i] >> np.uint64(32)) & np.uint64(1):
-            share, rest = -share, -rest
-        flat[cell] += rest
-        flat[cell + right_by] += share
+        if i >= 0:
+            cell = np.int64(cells[i])
+            flat[cell] += np.copysign(np.float32(1), shares[i]) - shares[i]
+            if split:
+                flat[cell + right_by] += shares[i]
 
 
-GRID, BANDS, FILLED = types.float32[::1], types.uint64[:, ::1], types.uint64[::1]
+GRID = types.float32[::1]
 
 
 @compile_for(
     *(
-        types.void(
-            GRID, types.float64, types.int64, types.int64, types.bool_, types.int64,
-            readable(types.int32), readable(types.int32), readable(clock), readable(types.bool_),
-            clock, types.float64, types.float64, types.int64, BANDS, FILLED,
+        types.bool_(
+            GRID, types.int64, types.int64, readable(types.int32), readable(types.int32),
+            readable(clock), readable(types.uint8), types.uint8,
+            clock, types.float64, types.float64, types.float64, types.int64, types.bool_,
         ) for clock in (types.uint64, types.float64)
     )
 )  # fmt: skip
-def sort_and_drain(
-    flat: Any, scale: Any, top: Any, cells: Any, split: Any, width: Any,
-    x: Any, y: Any, t: Any, bright: Any, first: Any, start: Any, span: Any,
-    shift: Any, bands: Any, filled: Any,
-) -> None:  # fmt: skip
-    """Sort events into the bands of their rows, and drain each band that is full."""
-    codes, shares = np.empty(TOGETHER, np.uint32), np.empty(TOGETHER, np.float32)
-    bits, full = shares.view(np.uint32), np.uint64(bands.shape[1])
-    right_by = cells if split else 0
+def check_and_add(
+    flat: Any, width: Any, height: Any, x: Any, y: Any, t: Any, p: Any, lowest: Any,
+    first: Any, start: Any, span: Any, scale: Any, top: Any, split: Any,
+) -> bool:  # fmt: skip
+    """Add events up to the first that does not fit; return whether there is none."""
+    cells, shares = np.empty(TOGETHER, np.uint32), np.empty(TOGETHER, np.float32)
     for begin in range(0, len(x), TOGETHER):
         part = slice(begin, min(begin + TOGETHER, len(x)))
-        rows = y[part]
-        place(
-            x[part], rows, t[part], bright[part], scale, top, cells, split, width,
-            first, start, span, codes, shares,
-        )  # fmt: skip
-        for i in range(len(rows)):
-            band = np.uint32(rows[i]) >> np.uint32(shift)
-            count = filled[band]
-            bands[band, count] = (np.uint64(codes[i]) << np.uint64(32)) | np.uint64(bits[i])
-            count += np.uint64(1)
-            if count == full:
-                drain(flat, right_by, bands[band])
-                count = np.uint64(0)
-            filled[band] = count
+        ours = slice(0, part.stop - begin)
+        before = max(begin - 1, 0)
+        if t[begin] - first < t[before] - first or not place(
+            x[part], y[part], t[part], p[part], width, height, lowest,
+            first, start, span, scale, top, split, cells, shares,
+        ):  # fmt: skip
+            return False
+        add(flat, cells[ours], shares[ours], width * height, split)
+    return True
 
 
-@compile_for(types.void(GRID, types.int64, BANDS, FILLED))
-def drain_all(flat: Any, right_by: Any, bands: Any, filled: Any) -> None:
-    for band in range(len(filled)):
-        drain(flat, right_by, bands[band, : filled[band]])
+def takes(events: Events) -> bool:
+    """Whether `add_up` reads the events as they lie in memory."""
+    x, y, t, p = events.x, events.y, events.t, events.p
+    kinds = x.dtype == y.dtype == np.int32 and t.dtype in (np.int64, np.uint64)
+    plain = all(each.flags.c_contiguous and each.flags.aligned for each in (x, y, t, p))
+    return plain and kinds and p.dtype in (np.int8, np.uint8, np.bool_)
 
 
-def stamps_of(t: np.ndarray, first: Any) -> tuple[np.ndarray, Any]:
-    """Return (N,) stamps and the first of them as `sort_and_drain` takes them: differences modulo
-    2**64 of 64-bit integers, which are not copied, or the time since the first.
+def taken(block: Events, first: Any) -> Events:
+    """Copy events that fit their sensor into types that `add_up` takes; t is the time since
+    `first`.
     """
-    if t.dtype.kind in "iu" and t.itemsize == 8:
-        native = np.ascontiguousarray(t, t.dtype.newbyteorder("="))
-        return native.view(np.uint64), np.asarray(first).astype(np.uint64)[()]
-    return elapsed(t, first), 0.0
+    x, y = (np.require(each, np.int32, "CA") for each in (block.x, block.y))
+    return Events(x=x, y=y, t=elapsed(block.t, first), p=block.p > 0)
 
 
 def add_up(
     grid: np.ndarray,
-    blocks: Iterable[Events],
+    events: Events,
     first: Any,
     start_us: float,
     span_us: float,
     scale: int,
     split: bool,
-) -> None:
-    """Do what `challenge.representations.spread` does, of a grid below MOST_CELLS."""
+) -> bool:
+    """Add signs as `challenge.representations.spread` does, to a grid below MOST_CELLS.
+
+    Args:
+        events: of types that `takes` names, from `first` on; or `taken`, with `first` 0.0.
+
+    Returns:
+        Whether each lies on the grid and has a polarity, and time ascends. If not, the grid is
+        worth nothing.
+    """
     bins, height, width = grid.shape
-    shift = max(0, math.ceil(math.log2(BAND_PIXELS / width)))
-    count = ((height - 1) >> shift) + 1
-    most = max(1, int(min(MOST_RECORDS, RECORDS_PER_CELL * grid.size)) // count)
-    bands, filled = np.empty((count, most), np.uint64), np.zeros(count, np.uint64)
-    flat, cells, top = grid.reshape(-1), height * width, bins - 1 - split
-    for block in blocks:
-        x, y = (np.ascontiguousarray(each, np.int32) for each in (block.x, block.y))
-        t, zero = stamps_of(block.t, first)
-        sort_and_drain(
-            flat, float(scale), top, cells, split, width, x, y, t, block.p > 0,
-            zero, start_us, span_us, shift, bands, filled,
-        )  # fmt: skip
-    drain_all(flat, cells if split else 0, bands, filled)
+    t = events.t
+    if t.dtype != np.float64:  # differences of integers are exact modulo 2**64
+        t, first = t.view(np.uint64), np.asarray(first).astype(np.uint64)[()]
+    lowest = np.uint8(255 if events.p.dtype == np.int8 else 0)  # 255 is -1
+    return bool(
+        check_and_add(
+            grid.reshape(-1), width, height, events.x, events.y, t, events.p.view(np.uint8), lowest,
+            first, start_us, span_us, float(scale), bins - 1 - split, split,
+        )
+    )  # fmt: skip
 
 
 @compile_for(types.void(readable(types.float32), types.float64[::1]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from challenge.errors import DataError
 from challenge.events import Events
-from challenge.representations.spread import blocks_within, count, span_of
+from challenge.representations.spread import count, span_of
 
 
 def events_per_bin(grid: np.ndarray) -> np.ndarray:
@@ -38,7 +38,6 @@ def scer(
     height: int,
     width: int,
     span: tuple[Any, Any] | None = None,
-    ordered: bool = True,
 ) -> np.ndarray:
     """Sum events between the middle of the exposure and equally spaced moments before and after.
 
@@ -51,7 +50,6 @@ def scer(
         bins: number of channels, even, at least 2.
         height, width: sensor size in pixels.
         span: (t_first, t_last) on the events' clock; by default those of the events.
-        ordered: whether t ascends, which is checked; if not, give the span. The result is the same.
 
     Returns:
         (bins, height, width) float32, whole numbers; zeros if there are no events.
@@ -73,12 +71,11 @@ def scer(
     if not len(events):
         return grid
     first, last, span_us = span_of(events, span)
-    blocks = blocks_within(events, height, width, first, last, ordered)
     half = bins // 2
     if span_us:
-        count(grid, blocks, first, span_us)
+        count(grid, events, first, last, span_us)
     else:  # all are the last
-        count(grid[-1:], blocks, first, 1.0)
+        count(grid[-1:], events, first, last, 1.0)
     np.subtract(0, grid[half - 1], out=grid[half - 1])
     for k in range(1, half):  # from the middle outwards
         np.subtract(grid[half - k], grid[half - k - 1], out=grid[half - k - 1])

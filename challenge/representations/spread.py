@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from challenge.events import Events, check_on_sensor, checked_blocks, elapsed
 from challenge.representations.speed import compiled
 
 MOST_CELLS = 2**31
-"""A record of the compiled way has 31 bits for its cell: larger grids take NumPy's."""
+"""The compiled way counts cells in 32 bits: larger grids take NumPy's."""
 
 
 def spread(
-    grid: np.ndarray, blocks: Iterable[Events], first: Any, start_us: float, span_us: float
+    grid: np.ndarray, events: Events, first: Any, last: Any, start_us: float, span_us: float
 ) -> None:
     """Add the sign of each event to the two time bins nearest to it.
 
@@ -27,27 +27,31 @@ def spread(
 
     Args:
         grid: (bins, height, width) float32, contiguous. Added to.
-        blocks: events on the grid, with 0 <= s <= bins - 1. Those of one pixel in order of time.
-        first: on the events' clock.
+        events: at least one, with 0 <= s <= bins - 1.
+        first, last: on the events' clock: none lies outside.
         start_us, span_us: of the grid, since `first`. Where the span is none, s = 0.
+
+    Raises:
+        DataError: see `blocks_within`.
     """
     bins = len(grid)
-    _add_up(grid, blocks, first, start_us, span_us, bins - 1, split=bins > 1)
+    _add_up(grid, events, first, last, start_us, span_us, bins - 1, split=bins > 1)
 
 
-def count(grid: np.ndarray, blocks: Iterable[Events], first: Any, span_us: float) -> None:
+def count(grid: np.ndarray, events: Events, first: Any, last: Any, span_us: float) -> None:
     """Add the sign of each event to the time bin it lies in.
 
-    That is bin min(floor(bins * (t - first) / span_us), bins - 1). Arguments are as of `spread`,
-    but the order of events does not matter.
+    That is bin min(floor(bins * (t - first) / span_us), bins - 1). Arguments and errors are those
+    of `spread`.
     """
-    _add_up(grid, blocks, first, 0.0, span_us, len(grid), split=False)
+    _add_up(grid, events, first, last, 0.0, span_us, len(grid), split=False)
 
 
 def _add_up(
     grid: np.ndarray,
-    blocks: Iterable[Events],
+    events: Events,
     first: Any,
+    last: Any,
     start_us: float,
     span_us: float,
     scale: int,
@@ -55,22 +59,32 @@ def _add_up(
 ) -> None:
     """Add signs at s = scale * (t - first - start_us) / span_us: split, or to bin floor(s)."""
     span_us = span_us or 1.0
+    blocks = blocks_within(events, *grid.shape[1:], first, last)
     loops = compiled() if grid.size < MOST_CELLS else None
-    if loops is not None:
-        loops.add_up(grid, blocks, first, start_us, span_us, scale, split)
-        return
+    if loops is None:
+        for block in blocks:
+            since = elapsed(block.t, first) - start_us
+            _add_block(grid, block, scale * since / span_us, split)
+    elif loops.takes(events):
+        if not loops.add_up(grid, events, first, start_us, span_us, scale, split):
+            check_on_sensor(events, *grid.shape[1:])  # says what is wrong
+    else:
+        for block in blocks:
+            loops.add_up(grid, loops.taken(block, first), 0.0, start_us, span_us, scale, split)
+
+
+def _add_block(grid: np.ndarray, block: Events, position: np.ndarray, split: bool) -> None:
+    """Add signs at s = position, by NumPy."""
     bins, height, width = grid.shape
     flat, top = grid.reshape(-1), bins - 1 - split
-    for block in blocks:
-        position = scale * (elapsed(block.t, first) - start_us) / span_us
-        left = np.minimum(position.astype(np.int64), top)
-        cell = (left * height + block.y.astype(np.int64)) * width + block.x.astype(np.int64)
-        sign = np.where(block.p > 0, np.float32(1), np.float32(-1))
-        if split:  # first the right shares: in each bin they are of earlier events than the left
-            share = sign * (position - left).astype(np.float32)
-            np.add.at(flat[height * width :], cell, share)
-            sign -= share
-        np.add.at(flat, cell, sign)
+    left = np.minimum(position.astype(np.int64), top)
+    cell = (left * height + block.y.astype(np.int64)) * width + block.x.astype(np.int64)
+    sign = np.where(block.p > 0, np.float32(1), np.float32(-1))
+    if split:  # first the right shares: in each bin they are of earlier events than the left
+        share = sign * (position - left).astype(np.float32)
+        np.add.at(flat[height * width :], cell, share)
+        sign -= share
+    np.add.at(flat, cell, sign)
 
 
 def span_of(events: Events, span: tuple[Any, Any] | None) -> tuple[Any, Any, float]:
@@ -83,19 +97,17 @@ def span_of(events: Events, span: tuple[Any, Any] | None) -> tuple[Any, Any, flo
 
 
 def blocks_within(
-    events: Events, height: int, width: int, first: Any, last: Any, ordered: bool
+    events: Events, height: int, width: int, first: Any, last: Any
 ) -> Iterator[Events]:
     """Hand out the events in blocks, as `checked_blocks` does, if they lie from first to last.
 
     Raises:
-        DataError: an event lies outside, or see `check_on_sensor`.
+        DataError: an event lies outside, here already; or, with its block, see `check_on_sensor`.
     """
-    for block in checked_blocks(events, height, width, ordered):
-        ends = (block.t[0], block.t[-1]) if ordered else (block.t.min(), block.t.max())
-        if ends[0] < first or ends[1] > last:
-            check_on_sensor(events, height, width, ordered)  # if time runs backwards, say that
-            raise DataError(
-                f"grid: expected events from t = {first} to {last}, "
-                f"found {events.t.min()} to {events.t.max()}"
-            )
-        yield block
+    if not (first <= events.t[0] and events.t[-1] <= last):
+        check_on_sensor(events, height, width)  # if time runs backwards, say that
+        raise DataError(
+            f"grid: expected events from t = {first} to {last}, "
+            f"found {events.t.min()} to {events.t.max()}"
+        )
+    return checked_blocks(events, height, width)

@@ -8,7 +8,7 @@ import numpy as np
 
 from challenge.errors import DataError
 from challenge.events import Events
-from challenge.representations.spread import blocks_within, span_of, spread
+from challenge.representations.spread import span_of, spread
 
 
 def voxel_grid(
@@ -17,7 +17,6 @@ def voxel_grid(
     height: int,
     width: int,
     span: tuple[Any, Any] | None = None,
-    ordered: bool = True,
 ) -> np.ndarray:
     """Spread each event over the two time bins nearest to it.
 
@@ -34,8 +33,6 @@ def voxel_grid(
         height, width: sensor size in pixels.
         span: (t_first, t_last) on the events' clock; by default those of the events. With the span
             of a whole frame, the grid of its cropped events is the crop of its grid, bit for bit.
-        ordered: whether t ascends, which is checked. False for events kept tile by tile, say: then
-            give the span; the grid is the same, bit for bit, if each pixel's events are in order.
 
     Returns:
         (bins, height, width) float32, signed events per bin and pixel; zeros if there are no
@@ -57,6 +54,5 @@ def voxel_grid(
     grid = np.zeros((bins, height, width), np.float32)
     if len(events):
         first, last, span_us = span_of(events, span)
-        blocks = blocks_within(events, height, width, first, last, ordered)
-        spread(grid, blocks, first, 0.0, span_us)
+        spread(grid, events, first, last, 0.0, span_us)
     return grid

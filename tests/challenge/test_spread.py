@@ -1,4 +1,4 @@
-"""One grid, however it is made: compiled or by NumPy, whole or cropped, in order or by tiles."""
+"""One grid, however it is made: compiled or by NumPy, whole or cropped."""
 
 from __future__ import annotations
 
@@ -75,22 +75,9 @@ def test_the_compiled_sums_are_numpys_on_every_clock(
         assert np.abs(grid).sum() > 1000
 
 
-@needs_numba
-@pytest.mark.parametrize("most", [1, 7, 1000])
-def test_bands_that_fill_up_change_nothing(most: int, by_numpy: pytest.MonkeyPatch) -> None:
-    events = random_events(20_000, 90, 40)
-    whole = voxel_grid(events, 6, 90, 40)
-    loops = compiled()
-    by_numpy.setattr(loops, "BAND_PIXELS", 160)  # 4 rows a band
-    by_numpy.setattr(loops, "MOST_RECORDS", most * 23)
-    assert np.array_equal(voxel_grid(events, 6, 90, 40), whole)
-    without_numba(by_numpy)
-    assert np.array_equal(voxel_grid(events, 6, 90, 40), whole)
-
-
 @pytest.mark.parametrize("loops", ["numpy", pytest.param("numba", marks=needs_numba)])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_crops_and_tiles_give_the_same_cells(
+def test_crops_give_the_same_cells(
     kind: Representation, loops: str, by_numpy: pytest.MonkeyPatch
 ) -> None:
     if loops == "numpy":
@@ -100,11 +87,6 @@ def test_crops_and_tiles_give_the_same_cells(
     whole = kind.grid(events, 40, 50)
     inside = crop(events, 8, 20, height=16, width=24)
     assert np.array_equal(kind.grid(inside, 16, 24, span), whole[:, 8:24, 20:44])
-    tiles = events.select(np.lexsort((events.t, events.x // 16, events.y // 16)))
-    assert np.any(tiles.t[1:] < tiles.t[:-1])
-    assert np.array_equal(kind.grid(tiles, 40, 50, span, ordered=False), whole)
-    with pytest.raises(DataError, match="time runs backwards"):
-        kind.grid(tiles, 40, 50, span)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
