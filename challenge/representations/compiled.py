@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from challenge.events import Events, elapsed
 from challenge.representations.speed import LANES, NORMALISED_ROWS
 
-TOGETHER = 1024
+TOGETHER = 2048
 """Events whose cells are computed before any is added: plain arithmetic in the widest registers."""
 
 AHEAD = 96

@@ -29,11 +29,13 @@ def normalise_nonzero(voxel: np.ndarray) -> np.ndarray:
     flat = np.ascontiguousarray(voxel, np.float32).reshape(-1)
     loops = compiled()
     count, total, squares = loops.moments(flat) if loops else _moments(flat)
-    result = np.zeros_like(flat)
     mean = total / max(count, 1)
     spread = math.sqrt(max(squares / max(count, 1) - mean * mean, 0.0))
-    if spread > 1e-6 * max(1.0, largest_magnitude(flat)):
-        (loops.standardise if loops else _standardise)(flat, mean, 1 / spread, result)
+    apart = spread > 1e-6 * max(1.0, math.sqrt(squares))  # of the root of all, so of the largest
+    if not apart and not spread > 1e-6 * max(1.0, largest_magnitude(flat)):
+        return np.zeros(np.shape(voxel), np.float32)
+    result = np.empty_like(flat)
+    (loops.standardise if loops else _standardise)(flat, mean, 1 / spread, result)
     return result.reshape(np.shape(voxel))
 
 
