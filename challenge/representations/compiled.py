@@ -1,8 +1,8 @@
 """The loops of `spread` and `normalise`, compiled by numba: same sums in the same order.
 
 Imported where numba is installed only, by `speed.compiled`. Each event touches two cells far apart,
-in a grid larger than any cache. So memory is asked for them long before: as many events wait for
-theirs at once as the second cache has places for requests, while the first has half of them.
+in a grid larger than any cache. So their memory is asked for long before, and into the second
+cache, which bears more requests at once than the first: asking for the first takes twice the time.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def place(
     """Write the left cell of each event and the share of the right one, negative if it became
     darker. Return whether all fit the sensor, and time ascends: in vain otherwise.
     """
-    wrong = False
+    wrong: Any = False
     for i in range(len(x)):
         wrong |= np.uint32(x[i]) >= np.uint32(width)
         wrong |= np.uint32(y[i]) >= np.uint32(height)
@@ -145,7 +145,7 @@ def taken(block: Events, first: Any) -> Events:
     """Copy events that fit their sensor into types that `add_up` takes; t is the time since
     `first`.
     """
-    x, y = (np.require(each, np.int32, "CA") for each in (block.x, block.y))
+    x, y = (np.require(each, np.int32, ("C", "A")) for each in (block.x, block.y))
     return Events(x=x, y=y, t=elapsed(block.t, first), p=block.p > 0)
 
 

@@ -25,7 +25,7 @@ def compiled() -> ModuleType | None:
     except Exception as error:  # a numba that does not fit this NumPy can raise anything
         cli.warn_once(
             f"numba fails ({type(error).__name__}: {error}); NumPy makes the grids of events, in "
-            "some three times the time: `bash run.sh setup`, or `pip install -U numba`"
+            "three to five times the time: `bash run.sh setup`, or `pip install -U numba`"
         )
         return None
     return loops

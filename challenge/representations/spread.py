@@ -59,7 +59,8 @@ def _add_up(
 ) -> None:
     """Add signs at s = scale * (t - first - start_us) / span_us: split, or to bin floor(s)."""
     span_us = span_us or 1.0
-    blocks = blocks_within(events, *grid.shape[1:], first, last)
+    _, height, width = grid.shape
+    blocks = blocks_within(events, height, width, first, last)
     loops = compiled() if grid.size < MOST_CELLS else None
     if loops is None:
         for block in blocks:
@@ -67,7 +68,7 @@ def _add_up(
             _add_block(grid, block, scale * since / span_us, split)
     elif loops.takes(events):
         if not loops.add_up(grid, events, first, start_us, span_us, scale, split):
-            check_on_sensor(events, *grid.shape[1:])  # says what is wrong
+            check_on_sensor(events, height, width)  # says what is wrong
     else:
         for block in blocks:
             loops.add_up(grid, loops.taken(block, first), 0.0, start_us, span_us, scale, split)
