@@ -246,6 +246,7 @@ def command(
     Example: python benchmarks/events.py --published ../EFNet
     """
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     ensure_torchvision_imports()
     print("| what | who | ms | million events/s | ours is so many times as fast | MiB beside it |")
     print("|---|---|---|---|---|---|")

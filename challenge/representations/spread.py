@@ -95,7 +95,7 @@ def blocks_within(
         if ends[0] < first or ends[1] > last:
             check_on_sensor(events, height, width, ordered)  # if time runs backwards, say that
             raise DataError(
-                f"expected events from t = {first} to {last}, "
+                f"grid: expected events from t = {first} to {last}, "
                 f"found {events.t.min()} to {events.t.max()}"
             )
         yield block
