@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from challenge import cli
 from challenge.datasets.doctor import Diagnosis, examine
-from challenge.datasets.source import FORMATS
+from challenge.datasets.source import FORMATS, STORED
 from challenge.errors import ConfigError
 from challenge.files import write_json
 from challenge.findings import Finding, listing, printable
@@ -106,7 +106,9 @@ def _print(diagnosis: Diagnosis, everything: bool, out: TextIO) -> None:
     place = diagnosis.place
     counts = [f"{split} {_count(n, 'frame')}" for split, n in diagnosis.frames.items()]
     total = sum(diagnosis.events.values())
-    print(f"{place.format}: {', '.join(counts)}, {total:,} events in the exposures", file=out)
+    if place.format not in STORED:
+        counts.append(f"{total:,} events in the exposures")
+    print(f"{place.format}: {', '.join(counts)}", file=out)
     if diagnosis.findings:
         _print_table(diagnosis.findings, everything, out)
     for line in _about_alignment(diagnosis):

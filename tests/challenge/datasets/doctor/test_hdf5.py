@@ -9,6 +9,7 @@ import broken_hdf5
 import broken_sets
 import pytest
 
+from challenge.commands.doctor import main
 from challenge.datasets import provide_frames
 from challenge.datasets.doctor import examine
 from challenge.datasets.hdf5 import close_files
@@ -61,3 +62,14 @@ def test_the_pngs_of_a_set_are_not_left_over(sound: Path, tmp_path: Path) -> Non
     (root / "val" / "notes").mkdir()
     (left,) = [each for each in examine(root, workers=1).findings if each.kind == "left over"]
     assert "val/notes/" in left.file
+
+
+@pytest.mark.parametrize("kind, counted", [("scer", False), ("monash", True)])
+def test_events_are_counted_where_there_are_any(
+    sound: Path, kind: str, counted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    close_files()
+    assert main([str(sound / kind), "--workers", "1"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(f"{kind}_hdf5: train 3 frames, val 3 frames")
+    assert ("events in the exposures" in first) == counted
