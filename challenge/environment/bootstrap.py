@@ -42,7 +42,7 @@ EXTRAS = {
         "what reads recordings of other formats",
         "`bash run.sh import` reads no AEDAT4 and no ROS bag",
     ),
-    "fast": ("what compiles the loops over events", "grids take some three times as long"),
+    "fast": ("what compiles the loops over events", "grids take three to five times as long"),
     "video": ("what writes videos", "`bash run.sh show --video` writes none"),
 }
 """Of pyproject.toml: what is installed where it can be, and what one loses where not."""

@@ -95,7 +95,7 @@ def check_opencv() -> Finding:
 def check_loops() -> Finding:
     """Say whether numba compiles the loops over events."""
     if bootstrap.lacking("fast"):
-        found = "NumPy makes the grids of events: the same, in some three times the time"
+        found = "NumPy makes the grids of events: the same, in three to five times the time"
         return Finding("loops", found, "`bash run.sh setup` installs numba")
     return Finding("loops", f"compiled by numba {metadata.version('numba')}")
 
