@@ -6,6 +6,7 @@ memory is taken, and whatever HDF5 stumbles over becomes a DataError that names 
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 from collections import OrderedDict
@@ -111,11 +112,7 @@ class Hdf5:
         """
         with self._reading():
             dataset = self._dataset(name)
-            low, high = 0, len(dataset)
-            while low < high:
-                middle = (low + high) // 2
-                low, high = (middle + 1, high) if dataset[middle] < value else (low, middle)
-            return low
+            return bisect.bisect_left(range(len(dataset)), value, key=lambda k: dataset[k])
 
     def _dataset(self, name: str) -> Any:
         found = self._file().get(name)

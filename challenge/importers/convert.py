@@ -15,7 +15,7 @@ from challenge.events import Events, crop
 from challenge.files import write_json
 from challenge.images import write_png
 from challenge.importers.columns import Layout
-from challenge.importers.exposures import Taken, Timing, Window, by_rate, by_table, windows_of
+from challenge.importers.exposures import Exposure, Taken, Timing, by_rate, by_table, windows_of
 from challenge.importers.pictures import list_pictures, read_picture
 from challenge.importers.recording import Frame, Recording
 from challenge.importers.slices import Slicer
@@ -53,7 +53,7 @@ class Plan:
     """
 
     recording: Recording
-    windows: list[Window]
+    windows: list[Exposure]
     frames: dict[int, str]
     survey: Survey
     size: tuple[int, int]
@@ -193,7 +193,7 @@ def _size(size: tuple[int, int] | None) -> str:
     return f"{size[0]}x{size[1]}" if size else "no size"
 
 
-def covered(path: Path, windows: list[Window], survey: Survey) -> tuple[list[Window], int]:
+def covered(path: Path, windows: list[Exposure], survey: Survey) -> tuple[list[Exposure], int]:
     """Leave out the exposures that lie outside of the recording; return how many these are.
 
     Raises:
@@ -212,7 +212,7 @@ def covered(path: Path, windows: list[Window], survey: Survey) -> tuple[list[Win
     return inside, len(windows) - len(inside)
 
 
-def _ranges(windows: Sequence[Window], survey: Survey) -> str:
+def _ranges(windows: Sequence[Exposure], survey: Survey) -> str:
     start, end = min(w.start_us for w in windows), max(w.end_us for w in windows)
     return (
         f"exposures run from {start} to {end} µs, events from {survey.first_us} to "
@@ -230,7 +230,7 @@ def write_parts(plan: Plan, folder: Path) -> Slicer:
     blurry, event = folder / "blur", folder / "event"
     event.mkdir(parents=True)
 
-    def write(window: Window, slices: list[Events]) -> None:
+    def write(window: Exposure, slices: list[Events]) -> None:
         for number, events in enumerate(slices):
             write_slice(event / f"{plan.frames[window.number]}_{number:02d}.npz", events)
 

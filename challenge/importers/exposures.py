@@ -31,7 +31,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Window:
+class Exposure:
     """The exposure of one frame: start_us <= t < end_us."""
 
     number: int
@@ -149,7 +149,7 @@ def _places(path: Path, given: np.ndarray, names: Sequence[str]) -> list[int]:
     return [known[stem] for stem in stems]
 
 
-def windows_of(taken: Sequence[Taken], timing: Timing) -> tuple[list[Window], list[str]]:
+def windows_of(taken: Sequence[Taken], timing: Timing) -> tuple[list[Exposure], list[str]]:
     """Decide the exposures: those that are known; else by --exposure-ms, else the whole interval
     from frame to frame.
 
@@ -160,7 +160,7 @@ def windows_of(taken: Sequence[Taken], timing: Timing) -> tuple[list[Window], li
         DataError: nothing tells.
     """
     known = [
-        Window(each.number, each.start_us, each.end_us)
+        Exposure(each.number, each.start_us, each.end_us)
         for each in taken
         if each.start_us is not None and each.end_us is not None and each.end_us > each.start_us
     ]
@@ -187,7 +187,9 @@ def windows_of(taken: Sequence[Taken], timing: Timing) -> tuple[list[Window], li
         )
     begin = -MARKS[mark] * length_us
     windows = [
-        Window(each.number, round(each.stamp_us + begin), round(each.stamp_us + begin + length_us))
+        Exposure(
+            each.number, round(each.stamp_us + begin), round(each.stamp_us + begin + length_us)
+        )
         for each in taken
     ]
     return windows, [f"exposures: {note}; a frame's time is the {mark} of it (--stamp)"]

@@ -29,7 +29,7 @@ from challenge.importers.words import Rounds
 LONGEST_LINE = 1000
 CHANGES = (0x00, 0x0C)
 """Types of a DAT file that hold changes of brightness, in records of 8 bytes."""
-EVT2_OFF, EVT2_ON, EVT2_TIME_HIGH = 0x0, 0x1, 0x8
+EVT2_ON, EVT2_TIME_HIGH = 0x1, 0x8  # 0x0: off
 
 
 @dataclass(frozen=True)

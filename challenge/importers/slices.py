@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from challenge.events import Events
-from challenge.importers.exposures import Window
+from challenge.importers.exposures import Exposure
 
 SLICES = 10
 """Equal parts of an exposure; one more as long follows it, or a shorter one where the next
@@ -28,9 +28,9 @@ class Slicer:
         write: called once for each window with its `SLICES` + 1 slices, each sorted by time.
     """
 
-    windows: Sequence[Window]
+    windows: Sequence[Exposure]
     late_us: int
-    write: Callable[[Window, list[Events]], None]
+    write: Callable[[Exposure, list[Events]], None]
     total: int = 0
     inside: int = 0
     without: int = 0  # exposures without any event
@@ -87,7 +87,7 @@ class Slicer:
                 self.write(window, slices)
 
 
-def cut(events: Events, window: Window) -> list[Events]:
+def cut(events: Events, window: Exposure) -> list[Events]:
     """Cut the events of an exposure, in any order, into its slices and the one after it.
 
     Slice k holds k <= SLICES * (t - start) / (end - start) < k + 1, in order of time.

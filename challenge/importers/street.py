@@ -21,7 +21,7 @@ from challenge.events import Events
 from challenge.files import sha256, write_json
 from challenge.images import write_png
 from challenge.importers import aedat4
-from challenge.importers.exposures import Window
+from challenge.importers.exposures import Exposure
 from challenge.importers.place import new_folder
 from challenge.importers.recording import Frame
 from challenge.importers.slices import Slicer
@@ -70,9 +70,9 @@ def write(folder: Path, frames: Sequence[Frame], blocks: Sequence[Events]) -> li
         write_png(folder / "blur" / f"{name}.png", mean(seven))
         write_png(folder / "sharp" / f"{name}.png", frames[middle].image)
         start_us, end_us = seven[0].stamp_us - HALF_PERIOD_US, seven[-1].stamp_us + HALF_PERIOD_US
-        windows.append(Window(middle, start_us, end_us))
+        windows.append(Exposure(middle, start_us, end_us))
 
-    def write_slices(window: Window, slices: list[Events]) -> None:
+    def write_slices(window: Exposure, slices: list[Events]) -> None:
         for number, events in enumerate(slices):
             write_slice(folder / "event" / f"{names[window.number]}_{number:02d}.npz", events)
 

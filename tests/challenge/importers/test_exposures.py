@@ -10,14 +10,14 @@ import pytest
 from challenge.errors import ConfigError, DataError
 from challenge.events import Events
 from challenge.importers.columns import Layout
-from challenge.importers.exposures import Taken, Timing, Window, by_rate, by_table, windows_of
+from challenge.importers.exposures import Exposure, Taken, Timing, by_rate, by_table, windows_of
 from challenge.importers.slices import SLICES, Slicer
 
 NAMES = ["frame_0000.png", "frame_0001.png", "frame_0002.png"]
 STAMPS = [Taken(0, 10_000), Taken(1, 50_000), Taken(2, 90_000)]
 
 
-def pairs(windows: list[Window]) -> list[tuple[int, int, int]]:
+def pairs(windows: list[Exposure]) -> list[tuple[int, int, int]]:
     return [(each.number, each.start_us, each.end_us) for each in windows]
 
 
@@ -125,11 +125,13 @@ def test_what_cannot_be_meant_is_refused(timing: Timing) -> None:
 # --- the slices ----------------------------------------------------------------------------------
 
 
-def sliced(events: Events, windows: list[Window], block: int, late_us: int) -> tuple[dict, Slicer]:
+def sliced(
+    events: Events, windows: list[Exposure], block: int, late_us: int
+) -> tuple[dict, Slicer]:
     """The slices of each window's number as lists of times, and the slicer."""
     found: dict[int, list[list[int]]] = {}
 
-    def write(window: Window, slices: list[Events]) -> None:
+    def write(window: Exposure, slices: list[Events]) -> None:
         assert window.number not in found
         found[window.number] = [each.t.tolist() for each in slices]
 
@@ -147,14 +149,14 @@ def at(times: np.ndarray) -> Events:
 
 def test_ten_slices_and_one_after_the_exposure() -> None:
     times = np.array([99, 100, 109, 110, 199, 200, 209, 210])
-    found, slicer = sliced(at(times), [Window(4, 100, 200)], block=3, late_us=0)
+    found, slicer = sliced(at(times), [Exposure(4, 100, 200)], block=3, late_us=0)
     assert found == {4: [[100, 109], [110], [], [], [], [], [], [], [], [199], [200, 209]]}
     assert (slicer.total, slicer.inside, slicer.without) == (8, 4, 0)
 
 
 def test_the_slice_after_an_exposure_ends_where_the_next_begins() -> None:
     """No event is written twice."""
-    windows = [Window(0, 100, 200), Window(1, 205, 305), Window(2, 305, 405)]
+    windows = [Exposure(0, 100, 200), Exposure(1, 205, 305), Exposure(2, 305, 405)]
     found, slicer = sliced(at(np.arange(100, 450)), windows, 9, 0)
     assert found[0][10] == [200, 201, 202, 203, 204]
     assert found[1][10] == [] and found[2][10] == [*range(405, 415)]
@@ -169,7 +171,7 @@ def test_windows_get_their_events_however_these_come(block: int, late_us: int) -
     times = np.sort(rng.integers(0, 10_000, 600))
     order = np.argsort(times + rng.integers(0, late_us + 1, 600), kind="stable")
     starts = np.sort(rng.integers(0, 9_000, 12))
-    windows = [Window(i, int(s), int(s) + 3 + 97 * i) for i, s in enumerate(starts)]
+    windows = [Exposure(i, int(s), int(s) + 3 + 97 * i) for i, s in enumerate(starts)]
     found, slicer = sliced(at(times[order]), windows, block, late_us)
     inside = np.zeros(600, bool)
     for window in windows:
@@ -186,6 +188,6 @@ def test_windows_get_their_events_however_these_come(block: int, late_us: int) -
 
 
 def test_frames_without_events_have_empty_slices_and_are_counted() -> None:
-    found, slicer = sliced(at(np.array([5])), [Window(0, 0, 10), Window(1, 50, 60)], 1, 0)
+    found, slicer = sliced(at(np.array([5])), [Exposure(0, 0, 10), Exposure(1, 50, 60)], 1, 0)
     assert found[1] == [[]] * (SLICES + 1)
     assert slicer.without == 1
