@@ -12,25 +12,22 @@ import datetime
 import functools
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 import yaml
-from tqdm import tqdm
 
 from baselines import RUNS
 from baselines.restorer import Restorer, load_restorer
+from baselines.restoring import restore_all
 from challenge import REPOSITORY, SPLITS, cli
-from challenge.datasets import BINS, Dataset, DataSource, provide_frames, stored_grid_doubt
+from challenge.datasets import BINS, DataSource, provide_frames, stored_grid_doubt
 from challenge.datasets.layout import inputs_sha256, rules_named
-from challenge.errors import ChallengeError, ConfigError, DataError
+from challenge.errors import ConfigError, DataError
 from challenge.files import replace_folder, sha256
-from challenge.images import write_png
 from challenge.rules import OWN, load_rules
 from challenge.runs import SUBMISSIONS, RunRecord, find_place, load_record, save_record
 from challenge.simulation import embedded
@@ -227,28 +224,6 @@ def predict(plan: Plan, split: str, submissions: Path) -> Path:
         save_record(unfinished, record_of(plan, split, len(dataset), restorer, runtime))
     print(f"wrote {folder} ({len(dataset)} PNGs, {runtime:.3f} s per image on {restorer.device})")
     return folder
-
-
-def restore_all(restorer: Restorer, dataset: Dataset, folder: Path, title: str) -> float:
-    """Restore every frame and write it to `folder`.
-
-    Returns:
-        Mean seconds per image of the restoring alone, after one frame that is not counted.
-    """
-    restorer(dataset.read_inputs(dataset.frames[0]))
-    seconds = []
-    for frame in tqdm(dataset.frames, desc=title, unit=" images", dynamic_ncols=True):
-        sample = dataset.read_inputs(frame)
-        began = time.perf_counter()
-        image = restorer(sample)
-        seconds.append(time.perf_counter() - began)
-        if image.shape != sample.blurry.shape or image.dtype != np.uint8:
-            raise ChallengeError(
-                f"{title}: the restorer returned {image.shape} {image.dtype} for {frame}, "
-                f"expected {sample.blurry.shape} uint8"
-            )
-        write_png(folder / f"{frame}.png", image)
-    return float(np.mean(seconds))
 
 
 def record_of(

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from baselines.efnet.checkpoint import load_checkpoint, network_of, published_reading
-from baselines.efnet.device import autocast, choose_device, device_name
+from baselines.efnet.device import choose_device, device_name
 from baselines.efnet.device_inputs import inputs_on
+from baselines.efnet.engines import torch_forward
 from baselines.efnet.inputs import Batch, Reading, arrays_of, inputs_of, to_device
 from baselines.efnet.memory import out_of_memory_is, require_memory
 from baselines.efnet.model import EFNet
@@ -28,6 +29,7 @@ class EfnetRestorer:
     ) -> None:
         self.network = network.to(device).eval()
         self.torch_device, self.precision, self.reading = device, precision, reading
+        self.forward = torch_forward(self.network, device, precision)
         self.device, self.bins = device_name(device), reading.representation.bins
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
         self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters"
@@ -41,9 +43,8 @@ class EfnetRestorer:
         )
         with out_of_memory_is(full), torch.inference_mode():
             batch = self.batch_of(sample)
-            with autocast(self.torch_device, self.precision):
-                restored = self.network(batch.blurry, batch.voxel, batch.mask)[-1]
-        image = to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+            restored = self.forward(batch.blurry, batch.voxel, batch.mask)
+        image = to_uint8(restored[0].permute(1, 2, 0).cpu().numpy())
         return image[:, :, ::-1] if self.reading.channel_order == "bgr" else image
 
     def batch_of(self, sample: Sample) -> Batch:

@@ -25,7 +25,8 @@ from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
 from baselines.efnet.memory import out_of_memory_is
-from baselines.efnet.trainer import Training, train
+from baselines.efnet.trainer import train
+from baselines.efnet.training import Training
 from baselines.efnet.training_log import read_log
 from baselines.efnet.validation import blurry_scores, validate
 from challenge import REPOSITORY, cli
