@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.context import BaseContext
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.inputs import Batch, Reading, arrays_of, grid_of, inputs_of
 from baselines.efnet.stopping import deaf_children
 from challenge.datasets import Dataset
+from challenge.environment.processes import follow_parent
 from challenge.errors import DataError
 from challenge.representations import largest_magnitude
 from challenge.sample import Sample, Window, part_of
@@ -182,7 +183,7 @@ def collate(items: list[Batch]) -> Batch:
 
 def training_batches(
     dataset: Dataset, data: DataConfig, train: TrainConfig, start: int, pin: bool
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield the batches of iterations `start` to the last one.
 
     Workers are fresh processes: a forked copy of one with threads, such as torch's, can hang. Where
@@ -196,6 +197,7 @@ def training_batches(
         num_workers=data.workers,
         pin_memory=pin,
         multiprocessing_context=worker_context() if data.workers else None,
+        worker_init_fn=attend,
     )
     with deaf_children():
         batches = iter(loader)
@@ -204,6 +206,11 @@ def training_batches(
     finally:
         if data.workers:  # now, and not when nothing refers to them any more
             batches._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def attend(worker: int) -> None:
+    """Let a worker end with the training process, also when that one is killed."""
+    follow_parent()
 
 
 def worker_context() -> BaseContext:

@@ -91,7 +91,8 @@ class Training:
             stages = self.network(blurry, voxel, mask)
         loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
         self.optimiser.zero_grad(set_to_none=True)
-        (loss * torch.where(loss.isfinite(), 1.0, math.nan)).backward()
+        told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
+        told.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.train.clip_norm
         )
