@@ -13,6 +13,7 @@ from baselines.efnet.config import Config, read_config
 from baselines.efnet.training import Training
 from baselines.efnet.training_log import read_log
 from challenge.config import flatten
+from challenge.environment.leftovers import remove_leftovers_once
 from challenge.errors import ChallengeError, ConfigError
 from challenge.files import scratch_folder, write_text
 
@@ -62,10 +63,12 @@ def settle(training: Training, resumes: bool) -> None:
         ChallengeError: another process has made the folder meanwhile.
     """
     folder, config = training.folder, OmegaConf.to_yaml(OmegaConf.structured(training.config))
+    remove_leftovers_once(folder.parent)
     if resumes:
         write_text(folder / CONFIG, config)
         return
-    with scratch_folder(folder.parent, folder.name) as new:
+    with scratch_folder(folder.parent, folder.name) as scratch:
+        new = scratch / folder.name  # the scratch folder itself is for this user alone
         write_text(new / CONFIG, config)
         save_checkpoint(new / LAST, training.checkpoint())
         try:

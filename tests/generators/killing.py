@@ -101,7 +101,7 @@ def differences(one: Path, other: Path) -> list[str]:
         pair = [torch.load(folder / name, weights_only=True) for folder in (one, other)]
         if not equal(*pair):
             found.append(name)
-    found += [str(path) for path in other.rglob(".*")]
+    found += [str(path) for path in other.parent.rglob(".*")]
     return found
 
 
