@@ -81,7 +81,8 @@ class Training:
 
         A step whose loss or gradient is no finite number is skipped: weights, optimiser and running
         mean stay as they are. The gradient alone tells: that of such a loss is made NaN, so that
-        processes which share their gradients agree. To ask costs a GPU some microseconds of idling.
+        processes which share their gradients agree. To ask makes a GPU wait for the processor once
+        a step.
         """
         blurry, voxel, mask, sharp = to_device(batch, self.device)
         assert sharp is not None
