@@ -21,13 +21,15 @@ from omegaconf import OmegaConf
 
 from baselines import RUNS
 from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from baselines.efnet.claim import claimed, ending_noted, runner_of
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
 from baselines.efnet.memory import out_of_memory_is
+from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
-from baselines.efnet.training_log import read_log
+from baselines.efnet.training_log import LOG, SPEED, TENSORBOARD, read_log
 from baselines.efnet.validation import blurry_scores, validate
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
@@ -36,6 +38,7 @@ from challenge.datasets.store import StoredFrames, open_store, store_folder
 from challenge.datasets.store.tiles import SIDE
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path, write_text
+from challenge.metrics.profiles import Profile
 from challenge.rules import load_rules
 from challenge.simulation import embedded
 
@@ -93,7 +96,8 @@ def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
 
 
 def run_folder(name: str, resume: bool, runs: Path) -> Path:
-    """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already; to resume, the newest.
+    """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already, or one about to be; to
+    resume, the newest.
 
     Raises:
         ConfigError: there is nothing to resume.
@@ -103,7 +107,7 @@ def run_folder(name: str, resume: bool, runs: Path) -> Path:
         for path in runs.glob(f"{glob.escape(name)}-*")
         if path.name[len(name) + 1 :].isdigit()
     }
-    if (runs / name).exists():
+    if (runs / name).exists() or runner_of(runs / name):
         numbered[1] = runs / name
     taken = [path for _, path in sorted(numbered.items())]
     if resume:
@@ -111,23 +115,34 @@ def run_folder(name: str, resume: bool, runs: Path) -> Path:
         if not started:
             raise ConfigError(f"{runs / name}: no last.pth to resume from; leave out --resume")
         return started[-1]
-    if taken and (stopped := stopped_at(taken[-1])):
+    if not taken:
+        return runs / name
+    if not runner_of(taken[-1]) and (stopped := stopped_at(taken[-1])):
         print(f"note: {taken[-1].name} stopped at iteration {stopped}; --resume goes on with it")
-    return runs / (f"{name}-{max(numbered) + 1}" if taken else name)
+    new = max(numbered) + 1
+    while runner_of(runs / f"{name}-{new}"):  # started, but has not made its folder yet
+        new += 1
+    return runs / f"{name}-{new}"
+
+
+def own_folder(config: Path, runs: Path) -> Path | None:
+    """Return the training that a configuration file is the record of; None for any other file."""
+    folder = config.resolve().parent
+    started = config.name == "config.yml" and (folder / "last.pth").exists()
+    return folder if started and folder.parent == runs.resolve() else None
 
 
 def stopped_at(folder: Path) -> int | None:
     """Return the last logged iteration of a training that did not reach its end; None if it did."""
-    rows = read_log(folder / "log.jsonl")
+    rows = read_log(folder / LOG)
     if not rows or not (folder / "last.pth").exists() or not (folder / "config.yml").exists():
         return None
     last = int(rows[-1]["iteration"])
     return last if last < read_config(folder / "config.yml").train.iterations else None
 
 
-def start(config: Config, resume: bool, runs: Path) -> Path:
-    """Train as configured, from iteration 0 or from `last.pth`; returns the run's folder."""
-    folder = run_folder(config.name, resume, runs)
+def start(config: Config, resume: bool, folder: Path) -> None:
+    """Train into a folder as configured, from iteration 0 or from its `last.pth`."""
     rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
@@ -152,16 +167,27 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yml", OmegaConf.to_yaml(OmegaConf.structured(config)))
     introduce(training, len(frames), valid)
-    if valid is None:
-        train(training, frames, None)
-        save_checkpoint(folder / "best.pth", training.weights())
-        return folder
-    train(training, frames, lambda: validate(training.restorer(), valid, profile, folder / "val"))
-    assert training.best_psnr is not None
-    best, blurry = training.best_psnr, blurry_scores(valid, profile).psnr
+    with ending_noted(folder):
+        if valid is None:
+            train(training, frames, None)
+            save_checkpoint(folder / "best.pth", training.weights())
+            return
+        pictures = folder / "val"
+        train(
+            training, frames, lambda: validate(training.restorer(), valid, profile, pictures), valid
+        )
+    summarise(training, valid, profile)
+
+
+def summarise(training: Training, valid: Dataset, profile: Profile) -> None:
+    """Say how good the best of a training is, beside the input."""
+    split, best = training.config.data.validation, training.best_psnr
+    assert best is not None
+    blurry = blurry_scores(valid, profile).psnr
+    when = [row["best_iteration"] for row in validations(read_log(training.folder / LOG))]
+    at = f" at iteration {when[-1]}" if when else ""
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
-    print(f"{config.data.validation} PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
-    return folder
+    print(f"{split} PSNR {best:.2f} dB{at}, blurry input {blurry:.2f} dB: {gain}")
 
 
 def validation_frames(config: Config) -> Dataset | None:
@@ -214,15 +240,19 @@ def command(
     for stop in (signal.SIGINT, signal.SIGTERM):  # schedulers send SIGTERM
         signal.signal(stop, signal.default_int_handler)
     full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
+    folder = own_folder(path, runs) if resume else None
+    folder = folder or run_folder(config.name, resume, runs)
     try:
-        with out_of_memory_is(full):
-            folder = start(config, resume, runs)
+        with out_of_memory_is(full), claimed(folder):
+            start(config, resume, folder)
     except KeyboardInterrupt:
         again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
         print(f"\nstopped; go on with: {again}", file=sys.stderr)
         raise
-    print(f"wrote {folder} (best.pth, last.pth, log.jsonl, val/, tensorboard/)")
-    print("next: bash run.sh predict")
+    wrote = ("best.pth", "last.pth", LOG, SPEED, VALIDATIONS, FRAMES, "val/", f"{TENSORBOARD}/")
+    print(f"wrote {folder} ({', '.join(name for name in wrote if (folder / name).exists())})")
+    print("next: bash run.sh predict, bash run.sh runs; curves and pictures in a browser:")
+    print(f"  tensorboard --logdir {folder / TENSORBOARD}")
 
 
 def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:

@@ -12,7 +12,12 @@ from challenge.datasets import Dataset
 from challenge.errors import DataError
 
 
-def train(training: Training, frames: Dataset, judge: Callable[[], Scores] | None) -> None:
+def train(
+    training: Training,
+    frames: Dataset,
+    judge: Callable[[], Scores] | None,
+    judged: Dataset | None = None,
+) -> None:
     """Run the iterations that are left: step, log, validate, save.
 
     `last.pth` is also written when the loop is left by Ctrl-C or by an error in the data.
@@ -21,11 +26,12 @@ def train(training: Training, frames: Dataset, judge: Callable[[], Scores] | Non
         training: where it stands; goes on from there.
         frames: to train on.
         judge: validates the network as it is now; None: nothing is validated.
+        judged: what it validates on, to show some of it.
     """
     config, on_gpu = training.config, training.device.type == "cuda"
     settings = config.train
     batches = training_batches(frames, config.data, settings, training.iteration, on_gpu)
-    report = Report(training)
+    report = Report(training, judged)
     try:
         for batch in report.waiting(batches):
             report.count(training.step(batch))

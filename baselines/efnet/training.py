@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -25,6 +26,13 @@ def learning_rate(iteration: int, config: Config) -> float:
     first, last = config.train.learning_rate, config.train.final_learning_rate
     share = iteration / config.train.iterations
     return last + (first - last) * (1.0 + math.cos(math.pi * share)) / 2.0
+
+
+class Step(NamedTuple):
+    """What one iteration found: scalars that are still on the device."""
+
+    loss: torch.Tensor
+    gradient_norm: torch.Tensor  # before it was clipped
 
 
 class Training:
@@ -63,8 +71,8 @@ class Training:
         reading = Reading.of_config(dataclasses.asdict(self.config.data))
         return EfnetRestorer(self.judged, self.device, self.config.train.precision, reading)
 
-    def step(self, batch: Batch) -> torch.Tensor:
-        """Run one iteration; return the loss, a scalar that is still on the device."""
+    def step(self, batch: Batch) -> Step:
+        """Run one iteration."""
         blurry, voxel, mask, sharp = to_device(batch, self.device)
         assert sharp is not None
         for group in self.optimiser.param_groups:
@@ -75,12 +83,13 @@ class Training:
         loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.train.clip_norm)
+        parameters = self.network.parameters()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.train.clip_norm)
         self.optimiser.step()
         if self.average:
             self.average.update_parameters(self.network)
         self.iteration += 1
-        return loss.detach()
+        return Step(loss.detach(), norm.detach())
 
     def is_due(self, every: int) -> bool:
         """Say whether something done `every` so many iterations, and at the end, is due now."""
