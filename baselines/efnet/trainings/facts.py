@@ -60,7 +60,7 @@ def read_training(folder: Path) -> Facts:
     iteration = max((row["iteration"] for row in (*rows, *speed)), default=0)
     state, why = state_of(folder, iteration >= total)
     if line is not None and state != "running":
-        state, why = "broken", f"{LOG}: line {line} cannot be read, nor what follows it is"
+        state, why = "broken", f"{LOG}: line {line} cannot be read; what follows is left out"
     scores = [row for row in validations(rows) if isinstance(row["psnr"], float | int)]
     best = scores[-1] if scores else {}
     return Facts(
@@ -113,9 +113,9 @@ def state_of(folder: Path, reached_the_end: bool) -> tuple[str, str]:
     if ended.is_file():
         word, _, why = ended.read_text(encoding="utf-8", errors="replace").strip().partition(": ")
         return ("failed" if word == "failed" else "stopped"), why
-    if reached_the_end:
-        return "finished", ""
-    return ("killed" if lock_of(folder).exists() else "stopped"), ""
+    if lock_of(folder).exists():
+        return "killed", ""
+    return ("finished" if reached_the_end else "stopped"), ""
 
 
 def recent(rows: Sequence[Mapping[str, Any]], key: str) -> float | None:

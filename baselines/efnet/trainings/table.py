@@ -20,6 +20,8 @@ from challenge.findings import printable
 UNKNOWN = "-"
 OWN_KEYS = ("name",)
 """Differ from training to training, and say nothing."""
+WHOLE = ("iterations", "age_s", "left_s", "best_iteration")
+"""Columns of whole numbers, some unknown."""
 LOOK = {"running": "bold green", "failed": "bold red", "broken": "bold red"}
 SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
@@ -46,7 +48,7 @@ def frame(trainings: Sequence[Facts]) -> pd.DataFrame:
             "why": each.why,
             "iteration": each.iteration,
             "iterations": each.iterations,
-            "age_s": round(each.silent_s),
+            "age_s": None if each.silent_s == float("inf") else round(each.silent_s),
             "left_s": None if each.left_s is None else round(each.left_s),
             "best_psnr": each.best_psnr,
             "best_iteration": each.best_iteration,
@@ -54,7 +56,7 @@ def frame(trainings: Sequence[Facts]) -> pd.DataFrame:
         }
         config = default | dict(each.config) if each.config else {}
         rows.append(row | {key: written(config[key]) if key in config else None for key in keys})
-    whole = {name: "Int64" for name in ("iterations", "left_s", "best_iteration")}
+    whole = {name: "Int64" for name in WHOLE}
     return pd.DataFrame(rows).astype(whole)
 
 
