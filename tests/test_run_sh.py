@@ -127,8 +127,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
 ) -> None:
     done = call(kit, *arguments, active=False)
     order = ["setup", "data", "download", "convert", "prepare", "import", "train", "runs"]
-    order += ["predict", "score", "weights", "leaderboard", "show", "submit", "check", "ledger", "rehearse"]
-    order += ["bundle", "test", "lint", "doctor"]
+    order += ["predict", "score", "weights", "leaderboard", "show", "submit", "check", "ledger"]
+    order += ["rehearse", "bundle", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
-from baselines.efnet.checkpoint import save_checkpoint
+from baselines.efnet.checkpoint import BEST, LAST, save_checkpoint, save_keeping_one
 from baselines.efnet.inputs import Batch
 from baselines.efnet.sample_pictures import TITLE, SamplePictures
-from baselines.efnet.training import Step, Training
+from baselines.efnet.training import Training, is_sound
 from baselines.efnet.training_log import TrainingLog
 from baselines.efnet.validation import Scores
 from challenge.datasets import Dataset
 from challenge.environment.memory import peak_memory
-from challenge.errors import ChallengeError
 
 MIB = 2**20
 
@@ -49,8 +48,8 @@ class Report:
             smoothing=0.05,
             dynamic_ncols=True,
         )
-        self.steps: list[Step] = []  # since the last row of the log
-        self.since = self.counted = time.perf_counter()
+        self.counted = 0  # steps since the last measurement
+        self.since = self.stepped = time.perf_counter()
         self.waited = self.waited_in_all = self.trained_in_all = 0.0  # seconds
         self.shown: dict[str, str] = {}
 
@@ -68,59 +67,66 @@ class Report:
                 return
             yield batch
 
-    def count(self, step: Step) -> None:
+    def count(self) -> None:
         """Take note of one step."""
-        self.steps.append(step)
+        self.counted += 1
         self.bar.update(self.batch)
-        self.counted = time.perf_counter()
+        self.stepped = time.perf_counter()
 
     def log_losses(self) -> None:
-        """Write the mean loss and norm of the gradient since the last row, and the learning rate;
-        the speed, what share of the time went by waiting for data, and the most memory so far.
-
-        Raises:
-            ChallengeError: the loss is no number.
+        """Write means over the steps since the last row, without those that were skipped, how many
+        these are, and the learning rate; the speed, what share of the time went by waiting for
+        data, and the most memory so far.
         """
-        iteration = self.training.iteration
-        loss, norm = (float(torch.stack(each).mean()) for each in zip(*self.steps, strict=True))
-        refuse_nonsense(loss, iteration)
+        training = self.training
+        taken = [step for step in training.steps if is_sound(step)]
+        found = {"learning_rate": training.rate}
+        if taken:
+            losses, norms = zip(*taken, strict=True)
+            found = {"loss": mean(losses)} | found | {"gradient_norm": mean(norms)}
+            self._show("loss", f"{found['loss']:.2f}")
+        if skipped := len(training.steps) - len(taken):
+            found["skipped"] = skipped
+        self.log.write(training.iteration, **found)
+        training.steps = []
+        self._measure()
+
+    def _measure(self) -> None:
         now = time.perf_counter()
-        speed = len(self.steps) * self.batch / (now - self.since)
+        speed = self.counted * self.batch / (now - self.since)
         waited = self.waited / (now - self.since)
         memory = memory_mib(self.training.device)
-        rate = self._learning_rate()
-        self.log.write(iteration, loss=loss, learning_rate=rate, gradient_norm=norm)
+        iteration = self.training.iteration
         self.log.measure(iteration, images_per_s=speed, waited_for_data=waited, **memory)
-        self._show("loss", f"{loss:.2f}")
         self._show("waited for data", f"{waited:.0%}")
         if memory:
             self._show("memory", f"{list(memory.values())[-1] / 1024:.1f} GiB")
         self.waited_in_all += self.waited
         self.trained_in_all += now - self.since
-        self.steps, self.since, self.waited = [], now, 0.0
+        self.counted, self.since, self.waited = 0, now, 0.0
 
     def log_scores(self, scores: Scores) -> None:
         """Write what a validation found, and draw some of its frames; the time since the last step
         does not count as training.
         """
         iteration = self.training.iteration
-        took = time.perf_counter() - self.counted
-        self.log.validated(iteration, self._learning_rate(), scores)
+        took = time.perf_counter() - self.stepped
+        self.log.validated(iteration, self.training.rate, scores)
         self.log.measure(iteration, validation_s=took)
         if self.pictures:
             for frame, picture in self.pictures.draw(self.training.folder / "val"):
                 self.log.picture(iteration, f"{TITLE}/{frame}", picture)
         self._show("val PSNR", f"{scores.psnr:.2f} dB")
-        self.since += time.perf_counter() - self.counted
+        self.since += time.perf_counter() - self.stepped
 
     def save_best(self) -> None:
         """Write `best.pth`: enough to predict."""
-        save_checkpoint(self.training.folder / "best.pth", self.training.weights())
+        save_checkpoint(self.training.folder / BEST, self.training.weights())
 
     def save_last(self) -> None:
-        """Write `last.pth`: enough to go on."""
+        """Write `last.pth`: enough to go on; the one before it stays beside it."""
         self.log.flush()
-        save_checkpoint(self.training.folder / "last.pth", self.training.checkpoint())
+        save_keeping_one(self.training.folder / LAST, self.training.checkpoint())
 
     def close(self) -> None:
         """End the progress bar, flush the log, and say how long training waited for data."""
@@ -129,9 +135,6 @@ class Report:
         if self.trained_in_all:
             share = self.waited_in_all / self.trained_in_all
             print(f"{share:.1%} of the training's time went by waiting for data")
-
-    def _learning_rate(self) -> float:
-        return float(self.training.optimiser.param_groups[0]["lr"])
 
     def _show(self, name: str, text: str) -> None:
         self.shown[name] = text
@@ -150,14 +153,6 @@ def memory_mib(device: torch.device) -> dict[str, float]:
     return memory
 
 
-def refuse_nonsense(loss: float, iteration: int) -> None:
-    """Stop a training whose loss is no number: the checkpoints on disk are from before.
-
-    Raises:
-        ChallengeError: it is NaN or infinite.
-    """
-    if not math.isfinite(loss):
-        raise ChallengeError(
-            f"the loss is {loss} at iteration {iteration}; try a lower train.learning_rate, "
-            "or train.precision=float32; the checkpoints on disk are from before"
-        )
+def mean(values: Sequence[float]) -> float:
+    """Average, rounded once: whether a value was kept in a checkpoint meanwhile changes nothing."""
+    return math.fsum(values) / len(values)

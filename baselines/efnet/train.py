@@ -8,8 +8,6 @@ if __name__ == "__main__":
     bootstrap.ensure_packages()
 
 import dataclasses
-import glob
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -17,27 +15,35 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from omegaconf import OmegaConf
 
 from baselines import RUNS
-from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from baselines.efnet.claim import claimed, ending_noted, runner_of
+from baselines.efnet.checkpoint import (
+    BEST,
+    LAST,
+    load_checkpoint,
+    load_last,
+    load_weights,
+    save_checkpoint,
+)
+from baselines.efnet.claim import claimed, ending_noted
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
+from baselines.efnet.folder import compare_settings, own_folder, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
+from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
 from baselines.efnet.training_log import LOG, SPEED, TENSORBOARD, read_log
-from baselines.efnet.validation import blurry_scores, validate
+from baselines.efnet.validation import Scores, blurry_scores, validate
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
 from challenge.datasets.store import StoredFrames, open_store, store_folder
 from challenge.datasets.store.tiles import SIDE
-from challenge.errors import ConfigError, DataError
-from challenge.files import kit_path, write_text
+from challenge.errors import DataError
+from challenge.files import kit_path
 from challenge.metrics.profiles import Profile
 from challenge.rules import load_rules
 from challenge.simulation import embedded
@@ -95,54 +101,9 @@ def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
     )
 
 
-def run_folder(name: str, resume: bool, runs: Path) -> Path:
-    """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already, or one about to be; to
-    resume, the newest.
-
-    Raises:
-        ConfigError: there is nothing to resume.
-    """
-    numbered = {
-        int(path.name[len(name) + 1 :]): path
-        for path in runs.glob(f"{glob.escape(name)}-*")
-        if path.name[len(name) + 1 :].isdigit()
-    }
-    if (runs / name).exists() or runner_of(runs / name):
-        numbered[1] = runs / name
-    taken = [path for _, path in sorted(numbered.items())]
-    if resume:
-        started = [path for path in taken if (path / "last.pth").exists()]
-        if not started:
-            raise ConfigError(f"{runs / name}: no last.pth to resume from; leave out --resume")
-        return started[-1]
-    if not taken:
-        return runs / name
-    if not runner_of(taken[-1]) and (stopped := stopped_at(taken[-1])):
-        print(f"note: {taken[-1].name} stopped at iteration {stopped}; --resume goes on with it")
-    new = max(numbered) + 1
-    while runner_of(runs / f"{name}-{new}"):  # started, but has not made its folder yet
-        new += 1
-    return runs / f"{name}-{new}"
-
-
-def own_folder(config: Path, runs: Path) -> Path | None:
-    """Return the training that a configuration file is the record of; None for any other file."""
-    folder = config.resolve().parent
-    started = config.name == "config.yml" and (folder / "last.pth").exists()
-    return folder if started and folder.parent == runs.resolve() else None
-
-
-def stopped_at(folder: Path) -> int | None:
-    """Return the last logged iteration of a training that did not reach its end; None if it did."""
-    rows = read_log(folder / LOG)
-    if not rows or not (folder / "last.pth").exists() or not (folder / "config.yml").exists():
-        return None
-    last = int(rows[-1]["iteration"])
-    return last if last < read_config(folder / "config.yml").train.iterations else None
-
-
-def start(config: Config, resume: bool, folder: Path) -> None:
+def start(config: Config, folder: Path, stop: Stop) -> None:
     """Train into a folder as configured, from iteration 0 or from its `last.pth`."""
+    resumes = folder.exists()
     rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
@@ -151,8 +112,10 @@ def start(config: Config, resume: bool, folder: Path) -> None:
         raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
     training = Training(config, folder)
-    if resume:
-        training.resume(folder / "last.pth")
+    if resumes:
+        checkpoint, path = load_last(folder)
+        compare_settings(config, checkpoint, path)
+        training.resume(checkpoint, path)
     elif config.train.weights:
         weights = kit_path(config.train.weights)
         load_weights(training.network, load_checkpoint(weights)["params"], weights)
@@ -164,18 +127,19 @@ def start(config: Config, resume: bool, folder: Path) -> None:
         cli.warn_once(doubt)
     if valid is not None:
         training.restorer().require_memory(valid, "validation")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.yml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+    settle(training, resumes)
     introduce(training, len(frames), valid)
     with ending_noted(folder):
         if valid is None:
-            train(training, frames, None)
-            save_checkpoint(folder / "best.pth", training.weights())
+            train(training, frames, None, stop)
+            save_checkpoint(folder / BEST, training.weights())
             return
-        pictures = folder / "val"
-        train(
-            training, frames, lambda: validate(training.restorer(), valid, profile, pictures), valid
-        )
+        images = folder / "val"
+
+        def judge() -> Scores:
+            return validate(training.restorer(), valid, profile, images)
+
+        train(training, frames, judge, stop, valid)
     summarise(training, valid, profile)
 
 
@@ -226,33 +190,40 @@ def command(
     arguments: Annotated[
         list[str] | None, typer.Argument(help="a configuration file, then overrides: key=value")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="go on from the run's last.pth")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            help="go on from the last.pth of the newest training of this name; where there is "
+            "none, begin one: a scheduler can always pass it"
+        ),
+    ] = False,
     *,
     runs: Path,
-) -> None:
+) -> int:
     """Train EFNet and validate it as the challenge scores.
+
+    Ctrl-C, SIGTERM and SIGUSR1 end the step, save, and leave with exit code 130, 143 or 138.
 
     Example: bash run.sh train configs/efnet_highrev_raw.yml data.root=/data/HighREV train.batch=8
     """
     words = list(arguments or [])
     path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
-    for stop in (signal.SIGINT, signal.SIGTERM):  # schedulers send SIGTERM
-        signal.signal(stop, signal.default_int_handler)
     full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
     folder = own_folder(path, runs) if resume else None
     folder = folder or run_folder(config.name, resume, runs)
     try:
-        with out_of_memory_is(full), claimed(folder):
-            start(config, resume, folder)
-    except KeyboardInterrupt:
+        with claimed(folder), Stop().listening() as stop, out_of_memory_is(full):
+            start(config, folder, stop)
+    except Stopped as stopped:
         again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
-        print(f"\nstopped; go on with: {again}", file=sys.stderr)
-        raise
-    wrote = ("best.pth", "last.pth", LOG, SPEED, VALIDATIONS, FRAMES, "val/", f"{TENSORBOARD}/")
+        print(f"\n{stopped}; go on with: {again}", file=sys.stderr)
+        return stopped.exit_code
+    wrote = (BEST, LAST, LOG, SPEED, VALIDATIONS, FRAMES, "val/", f"{TENSORBOARD}/")
     print(f"wrote {folder} ({', '.join(name for name in wrote if (folder / name).exists())})")
     print("next: bash run.sh predict, bash run.sh runs; curves and pictures in a browser:")
     print(f"  tensorboard --logdir {folder / TENSORBOARD}")
+    return 0
 
 
 def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:

@@ -9,6 +9,7 @@ memory.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ class TrainingLog:
     def _append(self, path: Path, iteration: int, values: Mapping[str, float]) -> None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"iteration": iteration, **values}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint is never ahead of its log, after a power cut too
 
     def _chart(self, group: str, iteration: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():

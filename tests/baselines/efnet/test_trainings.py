@@ -16,8 +16,8 @@ from rich.console import Console
 
 from baselines.efnet import claim, runs
 from baselines.efnet.claim import ENDED, claimed, ending_noted, runner_of
+from baselines.efnet.folder import own_folder, run_folder
 from baselines.efnet.score_tables import COLUMNS, validations
-from baselines.efnet.train import own_folder, run_folder
 from baselines.efnet.trainings.facts import read_training, time_left
 from baselines.efnet.trainings.table import print_trainings, span, written
 from challenge.environment.locks import lock_of
