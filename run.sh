@@ -13,6 +13,7 @@ convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxe
 prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
 import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
+runs         the trainings: state, time left, best score, where they differ: [NAME] [--csv FILE]
 predict      restore a split and write its PNGs
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
@@ -176,6 +177,7 @@ case "$verb" in
   prepare) module baselines.efnet.prepare "$@" ;;
   import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
+  runs) module baselines.efnet.runs "$@" ;;
   predict) module baselines.predict "$@" ;;
   score) module baselines.references "$@" ;;
   leaderboard)

@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from baselines.efnet.checkpoint import LAST, PREVIOUS, Checkpoint, save_checkpoint
+from baselines.efnet.claim import runner_of
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.training import Training
 from baselines.efnet.training_log import read_log
@@ -21,24 +22,36 @@ CONFIG = "config.yml"
 
 
 def run_folder(name: str, resume: bool, runs: Path) -> Path:
-    """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already; to resume, the newest that
-    can be, else as if it were not to be.
+    """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already, or one about to be; to
+    resume, the newest that can be, else as if it were not to be.
     """
     numbered = {
         int(path.name[len(name) + 1 :]): path
         for path in runs.glob(f"{glob.escape(name)}-*")
         if path.name[len(name) + 1 :].isdigit()
     }
-    if (runs / name).exists():
+    if (runs / name).exists() or runner_of(runs / name):
         numbered[1] = runs / name
     taken = [path for _, path in sorted(numbered.items())]
     if resume:
         if started := [path for path in taken if has_begun(path)]:
             return started[-1]
         print(f"note: {runs / name}: nothing to resume, so it begins")
-    elif taken and (stopped := stopped_at(taken[-1])) is not None:
+    elif taken and not runner_of(taken[-1]) and (stopped := stopped_at(taken[-1])) is not None:
         print(f"note: {taken[-1].name} stopped at iteration {stopped}; --resume goes on with it")
-    return runs / (f"{name}-{max(numbered) + 1}" if taken else name)
+    if not taken:
+        return runs / name
+    new = max(numbered) + 1
+    while runner_of(runs / f"{name}-{new}"):  # started, but has not made its folder yet
+        new += 1
+    return runs / f"{name}-{new}"
+
+
+def own_folder(config: Path, runs: Path) -> Path | None:
+    """Return the training that a configuration file is the record of; None for any other file."""
+    folder = config.resolve().parent
+    started = config.name == CONFIG and has_begun(folder)
+    return folder if started and folder.parent == runs.resolve() else None
 
 
 def has_begun(folder: Path) -> bool:

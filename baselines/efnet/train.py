@@ -19,20 +19,24 @@ import typer
 from baselines import RUNS
 from baselines.efnet.checkpoint import (
     BEST,
+    LAST,
     load_checkpoint,
     load_last,
     load_weights,
     save_checkpoint,
 )
+from baselines.efnet.claim import claimed, ending_noted
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
-from baselines.efnet.folder import compare_settings, run_folder, settle
+from baselines.efnet.folder import compare_settings, own_folder, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
+from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
 from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
-from baselines.efnet.validation import blurry_scores, validate
+from baselines.efnet.training_log import LOG, SPEED, TENSORBOARD, read_log
+from baselines.efnet.validation import Scores, blurry_scores, validate
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
@@ -40,6 +44,7 @@ from challenge.datasets.store import StoredFrames, open_store, store_folder
 from challenge.datasets.store.tiles import SIDE
 from challenge.errors import DataError
 from challenge.files import kit_path
+from challenge.metrics.profiles import Profile
 from challenge.rules import load_rules
 from challenge.simulation import embedded
 
@@ -96,9 +101,8 @@ def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
     )
 
 
-def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
-    """Train as configured, from iteration 0 or from `last.pth`; returns the run's folder."""
-    folder = run_folder(config.name, resume, runs)
+def start(config: Config, folder: Path, stop: Stop) -> None:
+    """Train into a folder as configured, from iteration 0 or from its `last.pth`."""
     resumes = folder.exists()
     rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
@@ -125,17 +129,29 @@ def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
         training.restorer().require_memory(valid, "validation")
     settle(training, resumes)
     introduce(training, len(frames), valid)
-    if valid is None:
-        train(training, frames, None, stop)
-        save_checkpoint(folder / BEST, training.weights())
-        return folder
-    images = folder / "val"
-    train(training, frames, lambda: validate(training.restorer(), valid, profile, images), stop)
-    assert training.best_psnr is not None
-    best, blurry = training.best_psnr, blurry_scores(valid, profile).psnr
+    with ending_noted(folder):
+        if valid is None:
+            train(training, frames, None, stop)
+            save_checkpoint(folder / BEST, training.weights())
+            return
+        images = folder / "val"
+
+        def judge() -> Scores:
+            return validate(training.restorer(), valid, profile, images)
+
+        train(training, frames, judge, stop, valid)
+    summarise(training, valid, profile)
+
+
+def summarise(training: Training, valid: Dataset, profile: Profile) -> None:
+    """Say how good the best of a training is, beside the input."""
+    split, best = training.config.data.validation, training.best_psnr
+    assert best is not None
+    blurry = blurry_scores(valid, profile).psnr
+    when = [row["best_iteration"] for row in validations(read_log(training.folder / LOG))]
+    at = f" at iteration {when[-1]}" if when else ""
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
-    print(f"{config.data.validation} PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
-    return folder
+    print(f"{split} PSNR {best:.2f} dB{at}, blurry input {blurry:.2f} dB: {gain}")
 
 
 def validation_frames(config: Config) -> Dataset | None:
@@ -194,15 +210,19 @@ def command(
     path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
     full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
+    folder = own_folder(path, runs) if resume else None
+    folder = folder or run_folder(config.name, resume, runs)
     try:
-        with Stop().listening() as stop, out_of_memory_is(full):
-            folder = start(config, resume, runs, stop)
+        with claimed(folder), Stop().listening() as stop, out_of_memory_is(full):
+            start(config, folder, stop)
     except Stopped as stopped:
         again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
         print(f"\n{stopped}; go on with: {again}", file=sys.stderr)
         return stopped.exit_code
-    print(f"wrote {folder} (best.pth, last.pth, log.jsonl, val/, tensorboard/)")
-    print("next: bash run.sh predict")
+    wrote = (BEST, LAST, LOG, SPEED, VALIDATIONS, FRAMES, "val/", f"{TENSORBOARD}/")
+    print(f"wrote {folder} ({', '.join(name for name in wrote if (folder / name).exists())})")
+    print("next: bash run.sh predict, bash run.sh runs; curves and pictures in a browser:")
+    print(f"  tensorboard --logdir {folder / TENSORBOARD}")
     return 0
 
 

@@ -16,7 +16,11 @@ from challenge.findings import shorten
 
 
 def train(
-    training: Training, frames: Dataset, judge: Callable[[], Scores] | None, stop: Stop
+    training: Training,
+    frames: Dataset,
+    judge: Callable[[], Scores] | None,
+    stop: Stop,
+    judged: Dataset | None = None,
 ) -> None:
     """Run the iterations that are left: step, log, validate, save.
 
@@ -29,6 +33,7 @@ def train(
         frames: to train on.
         judge: validates the network as it is now; None: nothing is validated.
         stop: knows whether to stop.
+        judged: what is validated on, to show some of it.
 
     Raises:
         Stopped: it was asked to stop, and has saved.
@@ -37,7 +42,7 @@ def train(
     settings = training.config.train
     on_gpu = training.device.type == "cuda"
     batches = training_batches(frames, training.config.data, settings, training.iteration, on_gpu)
-    report = Report(training)
+    report = Report(training, judged)
 
     def validate() -> None:
         assert judge
