@@ -46,9 +46,10 @@ class LayerNorm(nn.LayerNorm):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map (..., C) -> (..., C)."""
-        if not torch.is_autocast_enabled(tokens.device.type):
+        device = tokens.device.type
+        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
             return super().forward(tokens)
-        with torch.autocast(tokens.device.type, enabled=False):
+        with torch.autocast(device, enabled=False):
             weight, bias = self.weight.to(tokens.dtype), self.bias.to(tokens.dtype)
             return F.layer_norm(tokens, self.normalized_shape, weight, bias, self.eps)
 
