@@ -16,7 +16,7 @@ from challenge.datasets import BINS, FORMATS, STORED
 from challenge.errors import ConfigError
 from challenge.representations import KINDS, WINDOWS
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 NORMALISE = ("nonzero", "magnitude")
 CHANNEL_ORDERS = ("rgb", "bgr")
 
@@ -82,7 +82,9 @@ class TrainConfig:
     clip_norm: float = 0.01
     loss_weight: float = 0.5
     ema: float = 0.0  # share of itself that the running mean of the weights keeps; 0: no mean
-    precision: str = "float32"  # bfloat16: autocast; auto: bfloat16 where the device has it
+    # bfloat16: autocast; auto: bfloat16 where the device has it; float16: for GPUs that have not
+    precision: str = "float32"
+    compile: bool = False  # by torch.compile; the first steps take minutes
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     seed: int = 10
     weights: str | None = None  # start from these

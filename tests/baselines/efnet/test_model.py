@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.efnet import blocks
 from baselines.efnet.model import EFNet
 from challenge.errors import ConfigError, DataError
 
@@ -106,6 +107,17 @@ def backward(net: nn.Module, masked: bool) -> dict[str, Tensor | None]:
 def test_equals_the_published_network(fuse: bool, masked: bool) -> None:
     assert distance_to_published(small_net(fuse), fuse, masked) <= TOLERANCE
     assert distance_to_published(small_net(fuse).double(), fuse, masked) <= 1e-8
+
+
+@pytest.mark.parametrize("fuse, masked", CASES)
+def test_without_gradients_pixels_taken_in_parts_equal_the_published_network(
+    monkeypatch: pytest.MonkeyPatch, fuse: bool, masked: bool
+) -> None:
+    # one pixel of level 0 (16 channels, 4 bytes) has 256 bytes in the hidden layer: parts of 7
+    monkeypatch.setattr(blocks, "PART_BYTES", 7 * 256)
+    with torch.inference_mode():
+        assert distance_to_published(small_net(fuse), fuse, masked) <= TOLERANCE
+        assert distance_to_published(small_net(fuse).double(), fuse, masked) <= 1e-8
 
 
 @pytest.mark.parametrize("fuse", [True, False])
@@ -237,11 +249,12 @@ def test_runs_repeat_to_the_bit_and_memory_order_does_not_matter() -> None:
         ),
     ],
 )
-def test_bfloat16_autocast_stays_near_float32(device: str) -> None:
+@pytest.mark.parametrize("half, most", [(torch.bfloat16, 0.03), (torch.float16, 0.004)])
+def test_autocast_stays_near_float32(device: str, half: torch.dtype, most: float) -> None:
     net, tensors = small_net(), inputs(45, 37)
     exact = net(*tensors)
     net = net.to(device)
-    with torch.autocast(device, dtype=torch.bfloat16):
+    with torch.autocast(device, dtype=half):
         rough = net(*(tensor.to(device) for tensor in tensors))
     sum(stage.mean() for stage in rough).backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters())
@@ -249,7 +262,19 @@ def test_bfloat16_autocast_stays_near_float32(device: str) -> None:
         assert b.dtype == torch.float32
         spread = float(a.detach().std())
         difference = (a - b.cpu()).detach()
-        assert 0 < float(difference.square().mean().sqrt()) < 0.03 * spread  # 0: not bfloat16
+        assert 0 < float(difference.square().mean().sqrt()) < most * spread  # 0: not autocast
+
+
+def test_float16_holds_the_sums_over_a_whole_frame() -> None:
+    # q k^T summed over 2 million pixels of norm 8 is far beyond 65504, the largest float16
+    attention = blocks.CrossModalAttention(8, heads=1).requires_grad_(False)
+    rng = torch.Generator().manual_seed(0)
+    image, event = (8 * F.normalize(torch.randn(1, 2**18, 8, generator=rng), dim=2) for _ in "ab")
+    event = event + image
+    exact = attention.matrix(*attention.sums(image, event, 2**18))
+    half = attention.half()
+    rough = half.matrix(*half.sums(image.half(), event.half(), 2**18))
+    assert (rough.float() - exact).abs().max() < 0.01 * exact.abs().max()
 
 
 @pytest.mark.parametrize(
