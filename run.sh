@@ -163,9 +163,9 @@ print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
 
 # Let the C library keep the memory that a network's features took for the next ones, instead of
 # giving it back and having every page of it made anew: that took a quarter of the time. Blocks of
-# whole frames, beyond 256 MiB, still go back. Other C libraries than glibc do not look at these.
+# whole frames, beyond 128 MiB, still go back. Other C libraries than glibc do not look at these.
 keep_memory() {
-  export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-268435456}"
+  export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-134217728}"
   export MALLOC_TRIM_THRESHOLD_="${MALLOC_TRIM_THRESHOLD_:-1073741824}"
 }
 

@@ -48,7 +48,7 @@ from challenge.environment.torchvision_shim import ensure_torchvision_imports
 from challenge.errors import ConfigError
 
 MIB = 2.0**20
-KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**28), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 """What `keep_memory` of run.sh exports."""
 
 
