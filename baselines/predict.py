@@ -119,8 +119,8 @@ def predict(plan: Plan, split: str, submissions: Path) -> Path:
     if source != plan.source:
         print(f"{split}: no voxel grids are stored; they are made of its raw events")
     dataset = source.open(split)
-    with locked(folder, wait_s=0):
-        work = Unfinished(folder, asked_of(plan, split, dataset), plan.afresh)
+    asked = asked_of(plan, split, dataset)
+    with locked(folder, wait_s=0), Unfinished(folder, asked, plan.afresh) as work:
         settings = work.settings(plan.settings)
         restorer = load_mean(plan.baseline, dataset, plan.checkpoints, plan.device, settings)
         work.begin({"device": restorer.device, "inference": settings_of(restorer)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,31 +40,23 @@ def restore_all(restorer: Restorer, dataset: Dataset, work: Unfinished, title: s
     if done:
         print(f"{title}: goes on after {len(frames) - len(missing)} of {len(frames)} frames")
     bar = tqdm(total=len(frames), initial=len(done), desc=title, unit=" images", dynamic_ncols=True)
-    try:
-        with bar, ThreadPoolExecutor(1) as writer:
-            writing: Future[None] | None = None
-            for frame, sample in zip(missing, ahead(dataset.read_inputs, missing), strict=True):
-                began = time.perf_counter()
-                image = restorer(sample)
-                seconds = time.perf_counter() - began
-                if image.shape != sample.blurry.shape or image.dtype != np.uint8:
-                    raise ChallengeError(
-                        f"{title}: the restorer returned {image.shape} {image.dtype} for {frame}, "
-                        f"expected {sample.blurry.shape} uint8"
-                    )
-                if writing:
-                    writing.result()
-                writing = writer.submit(work.write, frame, image, seconds, frame != missing[0])
-                bar.update()
+    with bar, ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+        for frame, sample in zip(missing, ahead(dataset.read_inputs, missing), strict=True):
+            began = time.perf_counter()
+            image = restorer(sample)
+            seconds = time.perf_counter() - began
+            if image.shape != sample.blurry.shape or image.dtype != np.uint8:
+                raise ChallengeError(
+                    f"{title}: the restorer returned {image.shape} {image.dtype} for {frame}, "
+                    f"expected {sample.blurry.shape} uint8"
+                )
             if writing:
                 writing.result()
-    except BaseException:
-        if kept := work.leave():
-            print(
-                f"\n{title}: {kept} of {len(frames)} frames are kept; the same command goes on",
-                file=sys.stderr,
-            )
-        raise
+            writing = writer.submit(work.write, frame, image, seconds, frame != missing[0])
+            bar.update()
+        if writing:
+            writing.result()
     return work.seconds_per_image()
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Unfinished:
 
         Args:
             run: the folder to be, `<challenge>/<split>/<name>`.
-            asked: what is to be made.
+            asked: what is to be made; `frames` are their names.
             afresh: whatever lies there is thrown away.
         """
         self.run, self.folder = run, run.with_name(f".{run.name}{SUFFIX}")
@@ -47,6 +48,19 @@ class Unfinished:
             self.used = left.get("used")
         else:
             self._clear("" if afresh else "of other weights, frames, settings or code")
+
+    def __enter__(self) -> Unfinished:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Say what is kept when an error or Ctrl-C ends it; of no frame, no folder is kept."""
+        if kind is None:
+            return
+        if kept := len(self.done()):
+            total = len(self.asked["frames"])
+            print(f"\n{kept} of {total} frames are kept; the same command goes on", file=sys.stderr)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def settings(self, asked: Inference) -> Inference:
         """Return the settings with the tiles that were chosen when these predictions began."""
@@ -90,12 +104,6 @@ class Unfinished:
         rows = self._read_rows()
         warm = [row["seconds"] for row in rows if row["warm"]]
         return float(np.mean(warm or [row["seconds"] for row in rows] or [0.0]))
-
-    def leave(self) -> int:
-        """Count the frames that are kept for the next time; of none, no folder stays."""
-        if not (kept := len(self.done())):
-            shutil.rmtree(self.folder, ignore_errors=True)
-        return kept
 
     def publish(self) -> None:
         """Put the images in the run's place, and remove what else was kept."""
