@@ -130,9 +130,8 @@ def mean(images: Sequence[np.ndarray]) -> np.ndarray:
     >>> mean([np.full((1, 1, 3), level, np.uint8) for level in (3, 4)]).tolist()
     [[[4, 4, 4]]]
     """
-    total: np.ndarray = np.sum(np.stack(images), axis=0, dtype=np.uint32)
-    levels: np.ndarray = (2 * total + len(images)) // (2 * len(images))
-    return levels.astype(np.uint8)
+    total = np.stack(images).sum(axis=0, dtype=np.uint32)
+    return np.asarray((2 * total + len(images)) // (2 * len(images)), np.uint8)
 
 
 def record_of(
