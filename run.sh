@@ -15,6 +15,7 @@ import       a recording of your own into data/NAME: RECORDING [--frames FOLDER 
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 runs         the trainings: state, time left, best score, where they differ: [NAME] [--csv FILE]
 predict      restore a split and write its PNGs
+fuse         write the mean of several runs as a run of its own: RUN RUN ... --name NAME
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
@@ -187,6 +188,7 @@ case "$verb" in
   train) keep_memory && module baselines.efnet.train "$@" ;;
   runs) module baselines.efnet.runs "$@" ;;
   predict) keep_memory && module baselines.predict "$@" ;;
+  fuse) module challenge.commands.fuse "$@" ;;
   score) module baselines.references "$@" ;;
   leaderboard)
     need_python

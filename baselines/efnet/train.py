@@ -29,8 +29,9 @@ from baselines.efnet.claim import claimed, ending_noted
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
-from baselines.efnet.folder import compare_settings, own_folder, run_folder, settle
+from baselines.efnet.folder import CONFIG, compare_settings, own_folder, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
+from baselines.efnet.restorer import largest_frame
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
 from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.trainer import train
@@ -111,6 +112,9 @@ def start(config: Config, folder: Path, stop: Stop) -> None:
         sharp = sharp_folder(kit_path(config.data.root), "train")
         raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
+    begun = folder / CONFIG
+    if resumes and config.train.tile is None and begun.exists():  # as it was decided then
+        config.train.tile = read_config(begun).train.tile
     training = Training(config, folder)
     if resumes:
         checkpoint, path = load_last(folder)
@@ -126,7 +130,7 @@ def start(config: Config, folder: Path, stop: Stop) -> None:
     if doubt := stored_grid_doubt(DataSource.of_config(dataclasses.asdict(config.data))):
         cli.warn_once(doubt)
     if valid is not None:
-        training.restorer().require_memory(valid, "validation")
+        fit_validation(training, valid)
     settle(training, resumes)
     introduce(training, len(frames), valid)
     with ending_noted(folder):
@@ -152,6 +156,16 @@ def summarise(training: Training, valid: Dataset, profile: Profile) -> None:
     at = f" at iteration {when[-1]}" if when else ""
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
     print(f"{split} PSNR {best:.2f} dB{at}, blurry input {blurry:.2f} dB: {gain}")
+
+
+def fit_validation(training: Training, valid: Dataset) -> None:
+    """Choose tiles that memory holds, and keep them in the configuration: of one training, all
+    validations are alike.
+    """
+    restorer = training.restorer()
+    if told := restorer.fit(largest_frame(valid), "validation"):
+        print(told)
+    (training.config.train.tile,) = restorer.settings.tiles
 
 
 def validation_frames(config: Config) -> Dataset | None:
