@@ -14,6 +14,7 @@ prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [
 import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
+export       a trained network as a file for other engines: [RUN|CHECKPOINT] [--format onnx|openvino|safetensors]
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
@@ -177,6 +178,7 @@ case "$verb" in
   import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
+  export) module baselines.efnet.export "$@" ;;
   score) module baselines.references "$@" ;;
   leaderboard)
     need_python

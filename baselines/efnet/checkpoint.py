@@ -12,6 +12,7 @@ from torch import Tensor
 
 from baselines.efnet.config import Config, NetworkConfig
 from baselines.efnet.inputs import Reading
+from baselines.efnet.metadata import KEY, Metadata
 from baselines.efnet.model import EFNet
 from challenge.errors import DataError
 from challenge.files import write_whole
@@ -24,6 +25,8 @@ Checkpoint = dict[str, Any]
 Published checkpoints have `params` alone.
 """
 
+EXPORTED = (".onnx", ".xml")
+"""Suffixes of files that another engine runs (`baselines.efnet.engines`)."""
 GATE = ".emgc_"
 """In the names of the weights that the event mask decides about."""
 HIGHREV_WAY = "voxel grids of mean 0 and spread 1, RGB, no event mask"
@@ -51,8 +54,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DataError(
             f"{path}: no such checkpoint; `bash run.sh train` makes one in runs/<name>/"
         )
+    if path.suffix.lower() in EXPORTED:
+        raise DataError(
+            f"{path}: holds a network that another engine runs, no weights for torch; take the "
+            "checkpoint it was exported from"
+        )
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = read_file(path)
+    except DataError:
+        raise
     except Exception as error:  # bytes that are no checkpoint make the unpickler raise anything
         raise DataError(
             f"{path}: not a readable checkpoint ({_first_line(error)}); copy it again"
@@ -67,6 +77,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if "conv_01.weight" not in params and "module.conv_01.weight" not in params:
         raise DataError(f"{path}: no EFNet: conv_01.weight is missing")
     return checkpoint
+
+
+def read_file(path: Path) -> Any:
+    """Read what torch.save wrote, or a safetensors file: ours with its metadata, or a bare one."""
+    if path.suffix.lower() != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True)
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        params = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        text = (file.metadata() or {}).get(KEY)
+    if text is None:
+        return params
+    metadata = Metadata.of_text(text, path)
+    told = {"iteration": metadata.iteration, "best_psnr": metadata.best_psnr}
+    known = {key: value for key, value in told.items() if value is not None}
+    return {"params": params, "config": metadata.config, **known}
 
 
 def published_reading(
