@@ -15,6 +15,7 @@ import       a recording of your own into data/NAME: RECORDING [--frames FOLDER 
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
 export       a trained network as a file for other engines: [RUN|CHECKPOINT] [--format onnx|openvino|safetensors]
+profile      what a baseline takes: MACs, FLOPs, parameters, activations, seconds, memory: [RUN|CHECKPOINT] [--size WxH]
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
@@ -179,6 +180,7 @@ case "$verb" in
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
   export) module baselines.efnet.export "$@" ;;
+  profile) module baselines.profiling "$@" ;;
   score) module baselines.references "$@" ;;
   leaderboard)
     need_python

@@ -72,6 +72,8 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
         ("prepare", [LAUNCHER, "baselines.efnet.prepare"]),
         ("train", [LAUNCHER, "baselines.efnet.train"]),
         ("predict", [LAUNCHER, "baselines.predict"]),
+        ("export", [LAUNCHER, "baselines.efnet.export"]),
+        ("profile", [LAUNCHER, "baselines.profiling"]),
         ("score", [LAUNCHER, "baselines.references"]),
         ("weights", [LAUNCHER, "challenge.commands.weights"]),
         ("leaderboard", [LAUNCHER, "leaderboard"]),
@@ -126,6 +128,7 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
 ) -> None:
     done = call(kit, *arguments, active=False)
     order = ["setup", "data", "download", "convert", "prepare", "import", "train", "predict"]
+    order += ["export", "profile"]
     order += ["score", "weights", "leaderboard", "show", "submit", "check", "ledger", "rehearse"]
     order += ["bundle", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]

@@ -154,26 +154,34 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
 
 
-def network_of(checkpoint: Checkpoint, path: Path) -> EFNet:
-    """Return the network a checkpoint belongs to, with its weights.
+def structure_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Find the arguments of the `EFNet` that a checkpoint belongs to, but `ev_chn`.
 
     Width, depth and channels are read off the weights themselves; what leaves no trace in them
     (heads, slope, order of fusion) comes from the checkpoint's `config`, else from the published
     values.
-
-    Raises:
-        DataError: the weights are not those of such a network.
     """
     params = checkpoint["params"]
     stored = checkpoint.get("config", {}).get("network", {})
     defaults = dataclasses.asdict(NetworkConfig())
     settings = {key: stored.get(key, value) for key, value in defaults.items()}
-    settings["wf"], in_channels = params["conv_01.weight"].shape[:2]
+    settings["wf"] = params["conv_01.weight"].shape[0]
     settings["depth"] = 1 + max(
         (int(key.split(".")[1]) for key in params if key.startswith("down_path_1.")), default=0
     )
+    return settings
+
+
+def network_of(checkpoint: Checkpoint, path: Path) -> EFNet:
+    """Return the network a checkpoint belongs to (see `structure_of`), with its weights.
+
+    Raises:
+        DataError: the weights are not those of such a network.
+    """
+    params = checkpoint["params"]
+    in_channels = params["conv_01.weight"].shape[1]
     bins = params["conv_ev1.weight"].shape[1] if "conv_ev1.weight" in params else 6
-    network = EFNet(in_chn=in_channels, ev_chn=bins, **settings)
+    network = EFNet(in_chn=in_channels, ev_chn=bins, **structure_of(checkpoint))
     load_weights(network, params, path)
     return network
 

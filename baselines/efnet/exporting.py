@@ -13,7 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from baselines.efnet.checkpoint import Checkpoint, load_checkpoint, network_of, published_reading
+from baselines.efnet.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    network_of,
+    published_reading,
+    structure_of,
+)
 from baselines.efnet.engines import (
     INPUTS,
     OUTPUT,
@@ -88,6 +94,7 @@ def load_described(path: Path, tell: bool = True) -> tuple[EFNet, Metadata, Chec
     network = network_of(checkpoint, path).eval()
     stored = checkpoint.get("config", {})
     config = {name: dict(stored.get(name, {})) for name in ("data", "network", "train")}
+    config["network"] = structure_of(checkpoint)
     if not stored:
         reading, why = published_reading(checkpoint["params"], network.ev_chn, path, None)
         config["data"] = reading.to_config()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,17 @@ class EfnetRestorer:
         if device.type == "cuda" and sample.events is not None and sample.span is None:
             return inputs_on(device, sample, sample.events, reading)
         return to_device(inputs_of(arrays_of(sample, reading), reading), device)
+
+    def meta_call(self, height: int, width: int) -> Callable[[], object]:
+        """Make a call of the network for a whole frame on tensors without content, to be counted.
+
+        Args:
+            height, width: of the frame, in pixels.
+        """
+        network = copy.deepcopy(self.network).to("meta")
+        channels = [3, network.ev_chn, *[1] * self.reading.event_mask]
+        inputs = [torch.empty(1, each, height, width, device="meta") for each in channels]
+        return lambda: network(*inputs)
 
     def require_memory(self, dataset: Dataset, what: str) -> None:
         """Refuse frames that memory cannot hold (see `baselines.efnet.memory`).
