@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.efnet.inference import Inference
 from baselines.restorer import load_restorer
 from challenge.datasets import Dataset, DataSource
 from challenge.environment.processes import map_in_processes
@@ -38,6 +39,7 @@ class Job:
     warmup: int = 1
     repeats: int = 5
     counted_only: bool = False
+    settings: Inference | None = None  # of restoring; None: by default
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def measure_here(job: Job) -> Profile:
     """Do what `measure` says, in this process."""
     dataset = Resized(job.data.of_split(job.split).open(job.split), job.size)
     sample = dataset.sample
-    restorer = load_restorer(job.baseline, dataset, job.checkpoint, job.device)
+    restorer = load_restorer(job.baseline, dataset, job.checkpoint, job.device, job.settings)
     meta_call: Any = getattr(restorer, "meta_call", None)
     run = functools.partial(restorer, sample)
     work, peak, seconds = None, None, []

@@ -22,8 +22,11 @@ from rich.text import Text
 
 from baselines import RUNS
 from baselines.efnet.export import find_checkpoint, parse_size
+from baselines.efnet.inference import Inference, parse_sides
 from baselines.measuring import Job, Profile, measure
-from baselines.predict import commit, splits_of
+from baselines.options import Engine, Precision, Tile
+from baselines.plan import splits_of
+from baselines.predict import commit
 from challenge import cli
 from challenge.datasets import DataSource
 from challenge.environment.cores import cores
@@ -63,6 +66,9 @@ def command(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
+    engine: Engine = None,
+    precision: Precision = None,
+    tile: Tile = None,
     warmup: Annotated[int, typer.Option(help="runs that are not timed", min=1)] = 1,
     repeats: Annotated[int, typer.Option(help="timed runs", min=1)] = 5,
     count: Annotated[
@@ -85,11 +91,10 @@ def command(
     frames = DataSource(embedded.DEFAULT_ROOT) if data is None else DataSource.of_folder(data)
     if data is None:
         embedded.ensure(embedded.DEFAULT_ROOT)
-    split = splits_of(frames)[0]
-    profiles = []
-    for each in sizes or [None]:
-        job = Job(baseline, checkpoint, device, frames, split, each, warmup, repeats, count)
-        profiles.append(measure(job))
+    settings = Inference(engine, precision, parse_sides(tile))
+    plan = (baseline, checkpoint, device, frames, splits_of(frames)[0])
+    jobs = [Job(*plan, each, warmup, repeats, count, settings) for each in sizes or [None]]
+    profiles = [measure(job) for job in jobs]
     show(profiles)
     if json is not None:
         write_json(json, record(profiles, checkpoint))

@@ -78,8 +78,13 @@ def choose_engine(wish: str | None, checkpoint: Path) -> str:
     return wish
 
 
+def has_own_engine(checkpoint: Path) -> bool:
+    """Say whether a file was exported for an engine other than torch, by its suffix."""
+    return checkpoint.suffix.lower() in RUN_BY
+
+
 def open_exported(
-    engine: str, model: Path | bytes, precision: str, path: Path
+    engine: str, model: Path | bytes, precision: str | None, path: Path
 ) -> tuple[Forward, Metadata]:
     """Open what was exported: the function that restores with it, and what it says of itself.
 
@@ -87,7 +92,7 @@ def open_exported(
         engine: "openvino" or "onnxruntime".
         model: an .onnx or .xml file, or the bytes of an ONNX file.
         precision: "auto" (bfloat16 where OpenVINO finds it in the processor), "float32" or
-            "bfloat16"; onnxruntime computes in float32 always.
+            "bfloat16"; None: as trained. onnxruntime computes in float32 always.
         path: the file that an error names.
 
     Raises:
@@ -152,7 +157,7 @@ def _checked(
 
 
 def _open_openvino(
-    model: Path | bytes, precision: str, path: Path
+    model: Path | bytes, precision: str | None, path: Path
 ) -> tuple[Callable[[list[Tensor]], Compiled], Metadata]:
     openvino = engine_library("openvino")
     core = openvino.Core()
@@ -170,6 +175,7 @@ def _open_openvino(
             "exported with; copy both files again"
         )
     able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    precision = precision or metadata.precision
     half = precision == "bfloat16" or (precision == "auto" and able)
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
@@ -193,7 +199,7 @@ def _open_openvino(
 
 
 def _open_onnxruntime(
-    model: Path | bytes, precision: str, path: Path
+    model: Path | bytes, precision: str | None, path: Path
 ) -> tuple[Callable[[list[Tensor]], Compiled], Metadata]:
     onnxruntime = engine_library("onnxruntime")
     source = model if isinstance(model, bytes) else str(model)

@@ -78,14 +78,17 @@ class Restoring(nn.Module):
         return restored
 
 
-def load_described(path: Path, tell: bool = True) -> tuple[EFNet, Metadata, Checkpoint]:
+def load_described(
+    path: Path, stored_kind: str | None = None
+) -> tuple[EFNet, Metadata, Checkpoint]:
     """Load a checkpoint, its network in evaluation mode, and what a file made from it says.
 
     Weights without a configuration, as the published ones are, read a sample as `published_reading`
     finds; a warning says so.
 
     Args:
-        tell: whether to warn.
+        path: of the checkpoint.
+        stored_kind: of the grids that the data have stored; None where they have raw events.
 
     Raises:
         DataError: the checkpoint cannot be used.
@@ -95,11 +98,11 @@ def load_described(path: Path, tell: bool = True) -> tuple[EFNet, Metadata, Chec
     stored = checkpoint.get("config", {})
     config = {name: dict(stored.get(name, {})) for name in ("data", "network", "train")}
     config["network"] = structure_of(checkpoint)
+    config["data"].setdefault("bins", network.ev_chn)
     if not stored:
-        reading, why = published_reading(checkpoint["params"], network.ev_chn, path, None)
+        reading, why = published_reading(checkpoint["params"], network.ev_chn, path, stored_kind)
         config["data"] = reading.to_config()
-        if tell:
-            cli.warn_once(why)
+        cli.warn_once(why)
     for section, keys in PATHS.items():
         for key in keys:
             config[section].pop(key, None)
