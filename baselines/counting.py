@@ -16,12 +16,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 CONVOLUTIONS = (torch.ops.aten.convolution.default, torch.ops.aten._convolution.default)
-PRODUCTS = (
-    torch.ops.aten.mm.default,
-    torch.ops.aten.addmm.default,
-    torch.ops.aten.bmm.default,
-    torch.ops.aten.baddbmm.default,
-)
 
 
 @dataclass(frozen=True)
@@ -33,13 +27,10 @@ class Work:
     reports. A MAC is one multiplication and one addition: 2 FLOPs.
     activations: elements of all outputs of convolutions, transposed ones included (the convention
     of the NTIRE challenges on efficient super-resolution).
-    product_outputs: elements of all outputs of products of matrices: what linear layers and
-    attention would add to these.
     """
 
     macs: int
     activations: int
-    product_outputs: int
 
     @property
     def flops(self) -> int:
@@ -47,19 +38,17 @@ class Work:
         return 2 * self.macs
 
 
-class _Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the elements that some operators put out."""
+class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the elements that convolutions put out."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.activations = self.product_outputs = 0
+        self.activations = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if func in CONVOLUTIONS:
             self.activations += math.prod(out.shape)
-        elif func in PRODUCTS:
-            self.product_outputs += math.prod(out.shape)
         return out
 
 
@@ -68,9 +57,9 @@ def count(call: Callable[[], object]) -> Work:
 
     >>> image, kernel = (torch.empty(size, device="meta") for size in ((1, 3, 8, 8), (4, 3, 3, 3)))
     >>> count(lambda: torch.conv2d(image, kernel, padding=1))  # 8 * 8 * 4 * 3 * 3 * 3 MACs
-    Work(macs=6912, activations=256, product_outputs=0)
+    Work(macs=6912, activations=256)
     """
-    flops, outputs = FlopCounterMode(display=False), _Outputs()
-    with torch.no_grad(), outputs, flops:
+    flops, outputs = FlopCounterMode(display=False), _Activations()
+    with outputs, flops:
         call()
-    return Work(flops.get_total_flops() // 2, outputs.activations, outputs.product_outputs)
+    return Work(flops.get_total_flops() // 2, outputs.activations)

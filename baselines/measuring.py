@@ -53,7 +53,6 @@ class Profile:
     parameters: int
     macs: int | None  # see `baselines.counting.Work`
     activations: int | None
-    product_outputs: int | None
     device: str
     seconds: list[float]  # of each repeat; empty: not asked for
     peak_memory: int | None  # bytes; CPU: beyond the idle process with its weights; GPU: with them
@@ -196,7 +195,6 @@ def measure_here(job: Job) -> Profile:
         parameters=restorer.parameters,
         macs=None if work is None else work.macs,
         activations=None if work is None else work.activations,
-        product_outputs=None if work is None else work.product_outputs,
         device=restorer.device,
         seconds=seconds,
         peak_memory=peak,

@@ -38,9 +38,8 @@ from challenge.simulation import embedded
 NOTES = {
     "macs": "multiply-accumulates of convolutions, matrix products and attention; 1 MAC = 2 FLOPs; "
     "work on single elements is not counted",
-    "activations": "elements of all outputs of convolutions, transposed ones included",
-    "product_outputs": "elements of all outputs of matrix products, such as linear layers' and "
-    "attention's: not among the activations",
+    "activations": "elements of all outputs of convolutions, transposed ones included; those of "
+    "matrix products, such as EFNet's attention has, are not among them",
     "seconds": "restoring one frame, its events included, without reading and writing files; the "
     "median of the repeats, the fastest and the slowest",
     "peak_memory": "bytes; on the CPU what the process took at most beyond itself idle with the "
@@ -112,8 +111,8 @@ def show(profiles: Sequence[Profile]) -> None:
         table.add_row(*(Text(word) for word in (row[0][0], *(value for _, value in row))))
     print(profiles[0].description)
     Console().print(table)
-    for key in ("macs", "activations", "seconds", "peak_memory"):
-        print(f"{key.replace('_', ' ')}: {NOTES[key]}")
+    for key, meaning in NOTES.items():
+        print(f"{key.replace('_', ' ')}: {meaning}")
 
 
 def figures_of(profile: Profile) -> dict[str, str]:

@@ -46,7 +46,7 @@ class LayerNorm(nn.LayerNorm):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map (..., C) -> (..., C)."""
-        if not torch.is_autocast_enabled(tokens.device.type):
+        if tokens.is_meta or not torch.is_autocast_enabled(tokens.device.type):
             return super().forward(tokens)
         with torch.autocast(tokens.device.type, enabled=False):
             weight, bias = self.weight.to(tokens.dtype), self.bias.to(tokens.dtype)

@@ -118,9 +118,8 @@ def engine_library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(
-            f"{name} cannot be imported ({error}); {sys.executable} -m pip install {name} installs "
-            "it, `pip install -e '.[export]'` in the kit's folder all that export and its engines "
-            "need"
+            f"{name} cannot be imported ({error}); bash run.sh setup installs it into .venv, "
+            f"{sys.executable} -m pip install onnx onnxruntime openvino into this Python"
         ) from error
 
 

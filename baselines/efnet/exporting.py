@@ -145,7 +145,7 @@ def onnx_of(network: EFNet, metadata: Metadata) -> bytes:
     inputs = [tensor for tensor in random_inputs(metadata, 1, *TRACED_AT)[:3] if tensor is not None]
     names = list(INPUTS[: len(inputs)])
     content = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.enable_grad():  # without, pixels are taken in parts
         warnings.simplefilter("ignore")  # of tracing: that checks of shapes are not in the file
         torch.onnx.export(
             Restoring(network).eval(),

@@ -17,12 +17,22 @@ from challenge.datasets import DataSource
 
 
 def by_hand(
-    height: int, width: int, wf: int, depth: int, bins: int, heads: list[int], mask: bool
+    height: int,
+    width: int,
+    wf: int,
+    depth: int,
+    bins: int,
+    heads: list[int],
+    mask: bool,
+    as_published: bool = False,
 ) -> Work:
     """Add up EFNet, fused before halving: a convolution of a k x k kernel from a to b channels has
     k^2 a b MACs for each pixel that it puts out, a product (m, n) x (n, p) has m n p.
+
+    Its attention is computed as here, or as the published code does, which has v, the product of
+    the attention and v, and its projection for each pixel; these are convolutions there.
     """
-    macs = activations = products = 0
+    macs = activations = 0
 
     def conv(kernel: int, inputs: int, outputs: int, pixels: int) -> None:
         nonlocal macs, activations
@@ -30,9 +40,8 @@ def by_hand(
         activations += outputs * pixels
 
     def product(rows: int, inner: int, columns: int, times: int = 1) -> None:
-        nonlocal macs, products
+        nonlocal macs
         macs += times * rows * inner * columns
-        products += times * rows * columns
 
     def convolutions(inputs: int, outputs: int, pixels: int) -> None:
         conv(1, inputs, outputs, pixels)
@@ -40,11 +49,16 @@ def by_hand(
         conv(3, outputs, outputs, pixels)
 
     def fusion(c: int, heads: int, pixels: int) -> None:
-        for _ in range(3):
-            product(pixels, c, c)  # q, k, v
         product(c // heads, pixels, c // heads, heads)  # q k^T
-        product(c, c // heads, c // heads, heads)  # the projection times the attention
-        product(pixels, c, c)  # times v
+        if as_published:
+            for _ in range(4):
+                conv(1, c, c, pixels)  # q, k, v, the projection
+            product(c // heads, c // heads, pixels, heads)  # the attention times v
+        else:
+            for _ in range(3):
+                product(pixels, c, c)  # q, k, the events times the matrix:
+            product(c // heads, c // heads, c, heads)  # the attention times the weights of v
+            product(c, c, c)  # the projection times these
         product(pixels, c, 4 * c)  # the MLP
         product(pixels, 4 * c, c)
 
@@ -77,7 +91,7 @@ def by_hand(
     conv(3, 3, wf, pixels)
     conv(1, 2 * wf, wf, pixels)  # cat12
     conv(3, wf, 3, pixels)  # last
-    return Work(macs, activations, products)
+    return Work(macs, activations)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +115,10 @@ def test_efnet_is_counted_as_by_hand(
     assert found.flops == 2 * found.macs
 
 
-def test_the_published_size_at_256() -> None:
-    """102.4 GMAC were found for the published network at 256x256; ours folds a product of it."""
-    assert by_hand(256, 256, 64, 3, 6, [1, 2, 4], False).macs / 1e9 == pytest.approx(
-        102.4, rel=0.01
-    )
+def test_the_published_network_has_102_gmac_at_256() -> None:
+    """102.4 GMAC, as was counted when it ran beside ours; its own counter says 110.7."""
+    published = by_hand(256, 256, 64, 3, 6, [1, 2, 4], False, as_published=True)
+    assert published.macs / 1e9 == pytest.approx(102.4, abs=0.05)
 
 
 def test_matrix_products_and_attention_are_counted() -> None:
@@ -116,7 +129,7 @@ def test_matrix_products_and_attention_are_counted() -> None:
     assert count(lambda: tokens @ tokens.transpose(1, 2)).macs == 2 * 10 * 8 * 10
     attention = count(lambda: torch.nn.functional.scaled_dot_product_attention(q, q, q))
     assert attention.macs == 2 * (2 * 4 * 10 * 8 * 10)
-    assert count(lambda: tokens + tokens) == Work(0, 0, 0)
+    assert count(lambda: tokens + tokens) == Work(0, 0)
 
 
 def test_on_tensors_with_content_the_count_is_the_same() -> None:
