@@ -16,6 +16,8 @@ train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 runs         the trainings: state, time left, best score, where they differ: [NAME] [--csv FILE]
 predict      restore a split and write its PNGs
 fuse         write the mean of several runs as a run of its own: RUN RUN ... --name NAME
+export       a trained network as a file for other engines: [RUN|CHECKPOINT] [--format onnx|openvino|safetensors]
+profile      what a baseline takes: MACs, FLOPs, parameters, activations, seconds, memory: [RUN|CHECKPOINT] [--size WxH]
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
@@ -189,6 +191,8 @@ case "$verb" in
   runs) module baselines.efnet.runs "$@" ;;
   predict) keep_memory && module baselines.predict "$@" ;;
   fuse) module challenge.commands.fuse "$@" ;;
+  export) module baselines.efnet.export "$@" ;;
+  profile) module baselines.profiling "$@" ;;
   score) module baselines.references "$@" ;;
   leaderboard)
     need_python
