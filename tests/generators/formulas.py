@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from baselines.efnet.inputs import Batch
 
@@ -66,6 +66,8 @@ def training_batch(iteration: int, size: int, crops: int, masked: bool) -> Batch
     voxel = seen * (4.0 * change + 0.1 * hashed(f"voxel {iteration}", seen.shape))
     mask = seen.any(axis=1, keepdims=True)
     voxel = voxel / np.abs(voxel).max() if masked else voxel / voxel[seen].std()
-    tensors = (torch.from_numpy(a.astype(np.float32)) for a in (blurry, voxel, mask, sharp))
-    batch = Batch(*tensors)
-    return batch if masked else batch._replace(mask=None)
+
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array.astype(np.float32))
+
+    return Batch(tensor(blurry), tensor(voxel), tensor(mask) if masked else None, tensor(sharp))
