@@ -14,6 +14,7 @@ prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [
 import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 predict      restore a split and write its PNGs
+fuse         write the mean of several runs as a run of its own: RUN RUN ... --name NAME
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]
@@ -177,6 +178,7 @@ case "$verb" in
   import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
   predict) module baselines.predict "$@" ;;
+  fuse) module challenge.commands.fuse "$@" ;;
   score) module baselines.references "$@" ;;
   leaderboard)
     need_python

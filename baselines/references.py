@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines.predict import Plan, predict
+from baselines.plan import Plan
+from baselines.predict import predict
 from challenge.commands import score
 from challenge.datasets import DataSource
 from challenge.runs import SUBMISSIONS, RunRecord

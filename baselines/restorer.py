@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from baselines.efnet.inference import Inference
 from challenge.datasets import Dataset
 from challenge.errors import ConfigError
 from challenge.sample import Sample
@@ -17,7 +19,9 @@ from challenge.sample import Sample
 class Restorer(Protocol):
     """Turns one blurry frame and its events into a sharp image.
 
-    One that makes voxel grids of raw events may say of how many time bins: `bins: int`.
+    One that makes voxel grids of raw events may say of how many time bins: `bins: int`. One that is
+    told how to restore says how it does: `settings: Inference`. One that can say more than 256
+    levels has `estimate(sample) -> (H, W, 3) float32`, 0 to 1: several are averaged by that.
     """
 
     parameters: int  # learnt ones
@@ -30,9 +34,13 @@ class Restorer(Protocol):
 
 
 def load_restorer(
-    baseline: str, dataset: Dataset, checkpoint: Path | None, device: str
+    baseline: str,
+    dataset: Dataset,
+    checkpoint: Path | None,
+    device: str,
+    settings: Inference | None = None,
 ) -> Restorer:
-    """Call `load(dataset, checkpoint, device)` of a baseline.
+    """Call `load(dataset, checkpoint, device)` of a baseline, with `settings=` where it takes some.
 
     Args:
         baseline: a folder of `baselines/`, such as "edi", or the import path of a module of your
@@ -40,9 +48,10 @@ def load_restorer(
         dataset: what will be restored; a baseline without weights may learn its constants from it.
         checkpoint: weights, where the baseline has any.
         device: "auto", "cpu", "cuda" or "cuda:1".
+        settings: of restoring.
 
     Raises:
-        ConfigError: no such baseline.
+        ConfigError: no such baseline, or one that takes no settings, and some are not the default.
     """
     path = baseline if "." in baseline else f"baselines.{baseline}.restorer"
     try:
@@ -55,5 +64,15 @@ def load_restorer(
             f"baseline {baseline!r}: no module {path}; expected one of {', '.join(own)} "
             "or the import path of a module of yours"
         )
-    restorer: Restorer = importlib.import_module(path).load(dataset, checkpoint, device)
+    load = importlib.import_module(path).load
+    settings = settings or Inference()
+    told: dict[str, Inference] = {}
+    if "settings" in inspect.signature(load).parameters:
+        told = {"settings": settings}
+    elif settings != Inference():
+        raise ConfigError(
+            f"baseline {baseline}: takes no settings of restoring; leave out --tile, --overlap, "
+            f"--flips, --local, --precision, or give {path}.load a parameter `settings`"
+        )
+    restorer: Restorer = load(dataset, checkpoint, device, **told)
     return restorer

@@ -158,23 +158,32 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: of the system, with the name of what was to be in `folder`.
     """
-    new, old = temporary_path(folder), temporary_path(folder, REPLACED)
+    new = temporary_path(folder)
     with _named(new, folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers_once(folder.parent)
         new.mkdir()
         try:
             yield new
-            if folder.exists():
-                folder.rename(old)
-            try:
-                new.rename(folder)
-            except OSError:
-                if old.exists():
-                    old.rename(folder)
-                raise
+            put_in_place(new, folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+
+def put_in_place(new: Path, folder: Path) -> None:
+    """Rename the folder `new` to `folder`; what was there is deleted then.
+
+    If that fails it is put back; a killed process leaves that to the next one.
+    """
+    old = temporary_path(folder, REPLACED)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

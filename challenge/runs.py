@@ -64,6 +64,8 @@ class RunRecord:
     parameters: int | None = None  # learnt ones; 0 where nothing is learnt
     checkpoint: str | None = None  # path
     checkpoint_sha256: str | None = None
+    parts: dict[str, Any] = field(default_factory=dict)  # of a mean: path -> SHA-256
+    inference: dict[str, Any] = field(default_factory=dict)  # settings of restoring
     commit: str | None = None  # of the kit, with "+changes" where the tree was dirty
     created: str | None = None  # ISO 8601, UTC
     reference: bool = (

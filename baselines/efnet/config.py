@@ -10,13 +10,13 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
+from baselines.efnet.inference import PRECISIONS, SMALLEST
 from challenge import SPLITS
 from challenge.config import load_config
 from challenge.datasets import BINS, FORMATS, STORED
 from challenge.errors import ConfigError
 from challenge.representations import KINDS, WINDOWS
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 NORMALISE = ("nonzero", "magnitude")
 CHANNEL_ORDERS = ("rgb", "bgr")
 
@@ -82,6 +82,7 @@ class TrainConfig:
     clip_norm: float = 0.01
     loss_weight: float = 0.5
     ema: float = 0.0  # share of itself that the running mean of the weights keeps; 0: no mean
+    tile: int | None = None  # validation in tiles of so many pixels; 0: whole; None: memory decides
     precision: str = "float32"  # bfloat16: autocast; auto: bfloat16 where the device has it
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     seed: int = 10
@@ -144,6 +145,8 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         value = getattr(getattr(config, section), name)
         if value < low:
             problems.append(f"{key}={value}: expected at least {low}")
+    if config.train.tile is not None and 0 != config.train.tile < SMALLEST:
+        problems.append(f"train.tile={config.train.tile}: expected 0 or at least {SMALLEST} pixels")
     for name in ("learning_rate", "clip_norm", "loss_weight"):
         if getattr(config.train, name) <= 0:
             problems.append(f"train.{name}={getattr(config.train, name)}: expected more than 0")

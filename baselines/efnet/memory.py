@@ -22,6 +22,14 @@ BYTES = {"float32": 72, "bfloat16": 45}
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "ALLOC_FAILED")
 """What torch says in a plain RuntimeError, on the CPU and in cuBLAS."""
 
+SIDES = (1024, 768, 512, 384, 256, 192, 128)
+"""Of tiles, in pixels, where memory decides."""
+
+FRAME = 300
+"""Bytes per pixel of a frame that is restored in tiles: two samples with their events (one is read
+while the other is restored), the network's inputs, and the result.
+"""
+
 SMALL_BLOCKS = 0.5 * GIB
 """What the C library keeps beside: blocks under 32 MiB it does not hand back."""
 
@@ -52,43 +60,51 @@ def frame_need(width_of_network: int, height: int, width: int, precision: str) -
 
 
 def require_memory(
-    wf: int, height: int, width: int, device: torch.device, precision: str, what: str
+    wf: int,
+    height: int,
+    width: int,
+    device: torch.device,
+    precision: str,
+    what: str,
+    said: float | None = None,
 ) -> None:
     """Refuse to start what would end with the system killing the process.
 
     Args:
         wf: channels of the network's first level.
-        height, width: of the frames, in pixels.
+        height, width: of what the network gets at once, a frame or a tile, in pixels.
         device: where the network runs.
         precision: "float32", "bfloat16" or "auto".
-        what: would restore whole frames: "predict", "validation".
+        what: would restore it: "predict", "validation".
+        said: GiB there are; None: see `free_on`.
 
     Raises:
         ChallengeError: the estimate is above what is free; says both, and what to do.
         ConfigError: KIT_MEMORY is no number.
     """
-    free = _free_on(device)
+    free = free_on(device, said)
     computed = "bfloat16" if uses_bfloat16(device, precision) else "float32"
     need = frame_need(wf, height, width, computed)
     if free is None or need <= free:
         return
     halved = frame_need(max(wf // 2, 1), height, width, computed) / GIB
-    problems = [
-        "run it on a machine (or --device) with more memory, or on smaller frames",
+    ways = ["restore in smaller tiles: predict --tile 256, or train.tile=256"]
+    ways = ways if max(height, width) > 256 else []
+    ways += [
+        "run it on a machine (or --device) with more memory",
         f"train a narrower network: network.wf={max(wf // 2, 1)} needs about {halved:.1f} GiB",
     ]
     if computed == "float32":
         lower = frame_need(wf, height, width, "bfloat16") / GIB
-        problems.append(
-            f"train with train.precision=bfloat16: about {lower:.1f} GiB (slow on processors "
-            "without it)"
+        ways.append(
+            f"compute in bfloat16 (predict --precision, train.precision): about {lower:.1f} GiB "
+            "(slow on processors without it)"
         )
     raise ChallengeError(
-        f"{what}: EFNet of network.wf={wf} needs about {need / GIB:.1f} GiB for a whole frame of "
-        f"{width}x{height} (width x height) in {computed}, {device_name(device)} has "
-        f"{free / GIB:.1f} GiB free",
+        f"{what}: EFNet of network.wf={wf} needs about {need / GIB:.1f} GiB for {width}x{height} "
+        f"(width x height) in {computed}, {device_name(device)} has {free / GIB:.1f} GiB free",
         [
-            *problems,
+            *ways,
             "restore without a network: bash run.sh predict --baseline edi",
             f"the need is an estimate: {MEMORY_VARIABLE}={math.ceil(need / GIB)} (GiB that there "
             "are) in front of the command goes on all the same",
@@ -96,14 +112,63 @@ def require_memory(
     )
 
 
-def _free_on(device: torch.device) -> int | None:
-    """Read the bytes that are free on a device, or what KIT_MEMORY says."""
-    if said := os.environ.get(MEMORY_VARIABLE):
+def largest_tile(
+    wf: int,
+    height: int,
+    width: int,
+    device: torch.device,
+    precision: str,
+    said: float | None = None,
+) -> int:
+    """Find the side of the largest tiles that memory holds, in pixels; arguments as above.
+
+    Returns:
+        0 where whole frames fit, else one of SIDES: the smallest of them if none fits.
+    """
+    free = free_on(device, said)
+    computed = "bfloat16" if uses_bfloat16(device, precision) else "float32"
+    if free is None or frame_need(wf, height, width, computed) <= free:
+        return 0
+    for side in SIDES:
+        if side < max(height, width):
+            tile = frame_need(wf, min(side, height), min(side, width), computed)
+            if tile + FRAME * height * width <= free:
+                return side
+    return SIDES[-1]
+
+
+def memory_in_words(
+    wf: int,
+    height: int,
+    width: int,
+    device: torch.device,
+    precision: str,
+    said: float | None = None,
+) -> str:
+    """Say what a whole frame would take, and what there is; arguments as above."""
+    computed = "bfloat16" if uses_bfloat16(device, precision) else "float32"
+    need, free = frame_need(wf, height, width, computed), free_on(device, said)
+    there = "" if free is None else f", {device_name(device)} has {free / GIB:.1f} free"
+    return f"since whole frames of {width}x{height} take about {need / GIB:.1f} GiB{there}"
+
+
+def free_on(device: torch.device, said: float | None = None) -> int | None:
+    """Read the bytes that are free on a device, or what the user says there are.
+
+    Args:
+        said: GiB; None: what KIT_MEMORY says, else the system.
+
+    Raises:
+        ConfigError: KIT_MEMORY is no number.
+    """
+    if said is not None:
+        return int(said * GIB)
+    if text := os.environ.get(MEMORY_VARIABLE):
         try:
-            return int(float(said) * GIB)
+            return int(float(text) * GIB)
         except (ValueError, OverflowError) as error:
             raise ConfigError(
-                f"{MEMORY_VARIABLE}={said}: expected GiB, such as {MEMORY_VARIABLE}=16"
+                f"{MEMORY_VARIABLE}={text}: expected GiB, such as {MEMORY_VARIABLE}=16"
             ) from error
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])

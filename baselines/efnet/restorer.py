@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,17 @@ from baselines.efnet.checkpoint import load_checkpoint, network_of, published_re
 from baselines.efnet.device import choose_device, device_name
 from baselines.efnet.device_inputs import inputs_on
 from baselines.efnet.engines import torch_forward
+from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, arrays_of, inputs_of, to_device
-from baselines.efnet.memory import out_of_memory_is, require_memory
+from baselines.efnet.local import attend_locally
+from baselines.efnet.memory import (
+    largest_tile,
+    memory_in_words,
+    out_of_memory_is,
+    require_memory,
+)
 from baselines.efnet.model import EFNet
+from baselines.efnet.tiles import composed
 from challenge import cli
 from challenge.datasets import Dataset
 from challenge.errors import ConfigError
@@ -25,26 +34,56 @@ class EfnetRestorer:
     """Restores whole frames with a trained network, which also says how many time bins it takes."""
 
     def __init__(
-        self, network: EFNet, device: torch.device, precision: str, reading: Reading
+        self,
+        network: EFNet,
+        device: torch.device,
+        precision: str,
+        reading: Reading,
+        settings: Inference | None = None,
     ) -> None:
-        self.network = network.to(device).eval()
-        self.torch_device, self.precision, self.reading = device, precision, reading
-        self.forward = torch_forward(self.network, device, precision)
-        self.device, self.bins = device_name(device), reading.representation.bins
+        """Prepare to restore.
+
+        Args:
+            network: is put on the device; with `settings.local` it is changed.
+            precision: the network's, unless the settings name one.
+            reading: how the network reads a sample.
+            settings: with tiles left to memory, `fit` has to be asked; until then frames are whole.
+        """
+        settings = settings or Inference()
+        self.wf = network.conv_01.out_channels
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
-        self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters"
+        if settings.local:
+            attend_locally(network, settings.local)
+        self.network = network.to(device).eval()
+        self.torch_device, self.reading = device, reading
+        self.settings = replace(settings, precision=settings.precision or precision)
+        self.device, self.bins = device_name(device), reading.representation.bins
+        words = f"; {settings.in_words()}" if settings.in_words() else ""
+        self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters{words}"
+        self.forward = torch_forward(self.network, device, self.precision)
+
+    @property
+    def precision(self) -> str:
+        """ "auto", "float32" or "bfloat16"."""
+        assert self.settings.precision is not None
+        return self.settings.precision
 
     def __call__(self, sample: Sample) -> np.ndarray:
+        return to_uint8(self.estimate(sample))
+
+    def estimate(self, sample: Sample) -> np.ndarray:
+        """Restore one frame: (H, W, 3) float32 RGB, about 0 to 1, neither clipped nor rounded."""
         height, width = sample.blurry.shape[:2]
         full = (
-            f"{sample.frame}: {self.device} has too little memory for a whole frame of "
-            f"{width}x{height} (width x height); use another --device, a network of smaller width, "
-            "smaller frames, or --baseline edi"
+            f"{sample.frame}: {self.device} has too little memory for a frame of {width}x{height} "
+            "(width x height) restored so; use smaller tiles (--tile 256), another --device, a "
+            "network of smaller width, or --baseline edi"
         )
+        forward = composed(self.forward, self.settings)
         with out_of_memory_is(full), torch.inference_mode():
             batch = self.batch_of(sample)
-            restored = self.forward(batch.blurry, batch.voxel, batch.mask)
-        image = to_uint8(restored[0].permute(1, 2, 0).cpu().numpy())
+            restored = forward(batch.blurry, batch.voxel, batch.mask)
+        image: np.ndarray = restored[0].permute(1, 2, 0).cpu().numpy()
         return image[:, :, ::-1] if self.reading.channel_order == "bgr" else image
 
     def batch_of(self, sample: Sample) -> Batch:
@@ -54,28 +93,54 @@ class EfnetRestorer:
             return inputs_on(device, sample, sample.events, reading)
         return to_device(inputs_of(arrays_of(sample, reading), reading), device)
 
-    def require_memory(self, dataset: Dataset, what: str) -> None:
-        """Refuse frames that memory cannot hold (see `baselines.efnet.memory`).
+    def fit(self, size: tuple[int, int], what: str) -> str:
+        """Choose tiles that memory holds, unless the settings name some; keep them in `settings`.
 
         Args:
-            dataset: whose first frame stands for all.
-            what: would restore them, for the message.
+            size: (height, width) of the largest frame, in pixels.
+            what: would restore it, for the message.
+
+        Returns:
+            What was chosen, and why, in a sentence; "" where frames are whole.
+
+        Raises:
+            ChallengeError: memory cannot hold the tiles asked for, or not even the smallest.
         """
-        height, width = dataset.read_blurry(dataset.frames[0]).shape[:2]
-        wf = self.network.conv_01.out_channels
-        require_memory(wf, height, width, self.torch_device, self.precision, what)
+        (height, width), asked = size, self.settings.tiles
+        said = self.settings.memory
+        place = (self.wf, height, width, self.torch_device, self.precision)
+        sides = asked or (largest_tile(*place, said),)
+        for side in sides:
+            part = (min(side, height), min(side, width)) if side else size
+            require_memory(self.wf, *part, self.torch_device, self.precision, what, said)
+        self.settings = replace(self.settings, tiles=sides)
+        if not any(side and side < max(size) for side in sides):
+            return ""
+        tiles = " and ".join(str(side) if side else "the whole frame" for side in sides)
+        overlaps = " and ".join(str(self.settings.overlap_of(side)) for side in sides if side)
+        why = "as asked" if asked else memory_in_words(*place, said)
+        return f"{what}: in tiles of {tiles} pixels that overlap by {overlaps}, {why}"
 
 
-def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestorer:
+def load(
+    dataset: Dataset, checkpoint: Path | None, device: str, settings: Inference | None = None
+) -> EfnetRestorer:
     """Load a checkpoint.
 
     Ours run as they were trained. Published ones run in float32, and as the trainings did that they
-    seem to come from; a warning says so (see `published_reading`).
+    seem to come from; a warning says so (see `published_reading`). A sentence says so where frames
+    are restored in tiles.
+
+    Args:
+        dataset: whose frames will be restored.
+        checkpoint: of ours, or published.
+        device: "auto", "cpu", "cuda" or "cuda:1".
+        settings: of restoring.
 
     Raises:
         ConfigError: no checkpoint given, or no such device.
         DataError: the checkpoint cannot be used.
-        ChallengeError: memory cannot hold a whole frame.
+        ChallengeError: memory cannot hold what is to be restored at once.
     """
     if checkpoint is None:
         raise ConfigError(
@@ -92,6 +157,13 @@ def load(dataset: Dataset, checkpoint: Path | None, device: str) -> EfnetRestore
         cli.warn_once(why)
     config = loaded.get("config", {})
     precision = config.get("train", {}).get("precision", "float32")
-    restorer = EfnetRestorer(network, choose_device(device), precision, reading)
-    restorer.require_memory(dataset, "predict")
+    restorer = EfnetRestorer(network, choose_device(device), precision, reading, settings)
+    if told := restorer.fit(largest_frame(dataset), "predict"):
+        print(told)
     return restorer
+
+
+def largest_frame(dataset: Dataset) -> tuple[int, int]:
+    """Find the (height, width) in pixels of the frame with the most of them."""
+    sizes = (dataset.frame_size(frame) for frame in dataset.frames)
+    return max(sizes, key=lambda size: size[0] * size[1])

@@ -29,6 +29,7 @@ from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
 from baselines.efnet.folder import compare_settings, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
+from baselines.efnet.restorer import largest_frame
 from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
@@ -107,6 +108,9 @@ def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
         sharp = sharp_folder(kit_path(config.data.root), "train")
         raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
+    begun = folder / "config.yml"
+    if resumes and config.train.tile is None and begun.exists():  # as it was decided then
+        config.train.tile = read_config(begun).train.tile
     training = Training(config, folder)
     if resumes:
         checkpoint, path = load_last(folder)
@@ -122,7 +126,7 @@ def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
     if doubt := stored_grid_doubt(DataSource.of_config(dataclasses.asdict(config.data))):
         cli.warn_once(doubt)
     if valid is not None:
-        training.restorer().require_memory(valid, "validation")
+        fit_validation(training, valid)
     settle(training, resumes)
     introduce(training, len(frames), valid)
     if valid is None:
@@ -136,6 +140,16 @@ def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
     print(f"{config.data.validation} PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
     return folder
+
+
+def fit_validation(training: Training, valid: Dataset) -> None:
+    """Choose tiles that memory holds, and keep them in the configuration: of one training, all
+    validations are alike.
+    """
+    restorer = training.restorer()
+    if told := restorer.fit(largest_frame(valid), "validation"):
+        print(told)
+    (training.config.train.tile,) = restorer.settings.tiles
 
 
 def validation_frames(config: Config) -> Dataset | None:

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from baselines.efnet.checkpoint import Checkpoint, load_weights, new_network
 from baselines.efnet.config import Config
 from baselines.efnet.device import autocast, choose_device
+from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, to_device
 from baselines.efnet.losses import psnr_loss
 from baselines.efnet.model import EFNet
@@ -74,7 +75,9 @@ class Training:
     def restorer(self) -> EfnetRestorer:
         """Wrap the network as it is now."""
         reading = Reading.of_config(dataclasses.asdict(self.config.data))
-        return EfnetRestorer(self.judged, self.device, self.config.train.precision, reading)
+        tile, precision = self.config.train.tile, self.config.train.precision
+        settings = Inference(tiles=() if tile is None else (tile,))
+        return EfnetRestorer(self.judged, self.device, precision, reading, settings)
 
     def step(self, batch: Batch) -> Step:
         """Run one iteration.

@@ -11,11 +11,11 @@ import pytest
 
 from baselines import predict, references
 from baselines.efnet import train
-from baselines.predict import Plan
+from baselines.plan import Plan
 from challenge.datasets import DataSource, open_split
 from challenge.images import png_size, read_png
 from challenge.representations import voxel_grid
-from challenge.runs import load_record
+from challenge.runs import find_runs, load_record
 from leaderboard import show
 
 Main = Callable[[list[str]], int]
@@ -139,9 +139,10 @@ def test_predictions_are_replaced_whole_or_not_at_all(
     assert main(arguments) == 1
     assert "park_00012.png: the PNG is cut off" in capsys.readouterr().err
     assert (folder / "run.json").read_bytes() == before and (folder / "scores.json").exists()
-    assert [path.name for path in folder.parent.iterdir()] == ["blurry"]
+    assert find_runs(submissions) == [folder]  # the frame that is kept is no run
     damaged.write_bytes(whole)
     assert main(arguments) == 0
+    assert [path.name for path in folder.parent.iterdir()] == ["blurry"]
     assert not (folder / "scores.json").exists()  # they were those of the replaced images
 
 

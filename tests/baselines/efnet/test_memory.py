@@ -39,7 +39,7 @@ def test_what_cannot_fit_is_refused_with_need_and_ways_out(
     assert need and 8.9 <= float(need[1]) <= 10
     assert summary.startswith("predict: ") and "1632x1224 (width x height) in float32" in summary
     assert summary.endswith("cpu has 8.0 GiB free")
-    for way in ("more memory", "smaller frames", "network.wf=32", "bfloat16", "--baseline edi"):
+    for way in ("more memory", "--tile 256", "network.wf=32", "bfloat16", "--baseline edi"):
         assert way in ways
     further = re.search(r"KIT_MEMORY=(\d+)", ways)
     assert further

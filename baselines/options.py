@@ -1,0 +1,38 @@
+"""What `predict` can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Checkpoints = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint", help="weights; of several the mean is written; default: RUN's best.pth"
+    ),
+]
+Data = Annotated[
+    Path | None, typer.Option(help="folder with {val,test}/ in any format; default: RUN's")
+]
+Rules = Annotated[
+    str | None,
+    typer.Option(help="configs/challenge/<RULES>.yml; default: RUN's, `own` with --data"),
+]
+Tile = Annotated[
+    str | None,
+    typer.Option(help="side in pixels; 256,512: mean of both; 0: whole frame; default: what fits"),
+]
+Overlap = Annotated[
+    int | None, typer.Option(help="of tiles, in pixels; default: a quarter of the side")
+]
+Flips = Annotated[
+    bool, typer.Option("--flips", help="mean over 8 flips and rotations: 8 times the work")
+]
+Local = Annotated[
+    int, typer.Option(help="attention over windows of so many pixels, as those of the crops")
+]
+Precision = Annotated[str | None, typer.Option(help="float32, bfloat16, auto; default: as trained")]
+Memory = Annotated[float | None, typer.Option(help="GiB that may be used; default: what is free")]
+Afresh = Annotated[bool, typer.Option("--afresh", help="do not go on with what was interrupted")]
