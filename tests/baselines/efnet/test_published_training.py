@@ -36,7 +36,7 @@ def train(recipe: str, folder: Path, dtype: torch.dtype, *changes: str) -> dict:
     for iteration in range(20):
         batch = training_batch(iteration, 32, 2, masked=recipe == "gopro")
         tensors = (None if tensor is None else tensor.to(dtype) for tensor in batch)
-        losses.append(float(training.step(Batch(*tensors))))
+        losses.append(training.step(Batch(*tensors)).loss)
         rates.append(training.optimiser.param_groups[0]["lr"])
     weights = torch.cat([weight.detach().flatten() for weight in training.network.parameters()])
     return {"losses": losses, "learning_rates": rates, "weights": weights[::499].tolist()}
