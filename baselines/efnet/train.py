@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from baselines import RUNS
+from baselines.efnet.budget import require_training_memory
 from baselines.efnet.checkpoint import (
     BEST,
     LAST,
@@ -129,6 +130,9 @@ def start(config: Config, folder: Path, stop: Stop) -> None:
         print(advice)
     if doubt := stored_grid_doubt(DataSource.of_config(dataclasses.asdict(config.data))):
         cli.warn_once(doubt)
+    size = frames.frame_size(frames.frames[0])
+    channels = training.network.ev_chn
+    require_training_memory(config, training.device, channels, size, len(frames))
     if valid is not None:
         fit_validation(training, valid)
     settle(training, resumes)

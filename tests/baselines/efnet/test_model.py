@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from formulas import fill_by_formula, hashed
 from torch import Tensor, nn
 
 from baselines.efnet import blocks
@@ -26,37 +26,6 @@ SHAPES = json.loads((Path(__file__).parent / "golden_state_dict.json").read_text
 GATES = ("emgc_enc.", "emgc_dec.", "emgc_enc_mask.", "emgc_dec_mask.")
 TOLERANCE = 1e-5
 CASES = [(fuse, masked) for fuse in (True, False) for masked in (False, True)]
-
-
-def hashed(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """float64 in [-1, 1) that looks random: an exact hash of a name and each element's index."""
-    index = np.arange(math.prod(shape), dtype=np.uint64)
-    bits = (index + np.uint64(zlib.crc32(name.encode()))) * np.uint64(0x9E3779B97F4A7C15)
-    bits = (bits ^ (bits >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-    bits ^= bits >> np.uint64(32)
-    return ((bits >> np.uint64(11)) / 2.0**52 - 1.0).reshape(shape)
-
-
-def weight_of(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """float32 weights: activations stay near 1, attention is neither flat nor on one channel."""
-    values = hashed(name, shape)
-    if name.endswith("temperature"):
-        values = 6.0 + 2.0 * values
-    elif len(shape) > 1:  # variance 0.75 / (inputs of one output)
-        values = values * math.sqrt(2.25 / math.prod(shape[1:]))
-    elif "norm" in name and name.endswith("weight"):
-        values = 1.0 + 0.25 * values
-    else:
-        values = 0.1 * values
-    return values.astype(np.float32)
-
-
-def fill_by_formula(net: nn.Module) -> nn.Module:
-    """Give every parameter its value by name."""
-    with torch.no_grad():
-        for name, parameter in net.named_parameters():
-            parameter.copy_(torch.from_numpy(weight_of(name, tuple(parameter.shape))))
-    return net
 
 
 def inputs(height: int = 16, width: int = 20) -> tuple[Tensor, Tensor, Tensor]:
