@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -46,6 +46,21 @@ def load_config(schema: type[T], path: Path, overrides: Sequence[str] = ()) -> T
         return cast(T, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
         raise ConfigError(f"{path}: {_one_line(error)}") from error
+
+
+def flatten(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Name every value of a nested configuration by its whole key; lists are values.
+
+    >>> flatten({"name": "a", "train": {"batch": 4, "augment": {"resize": [1.0, 1.0]}}})
+    {'name': 'a', 'train.batch': 4, 'train.augment.resize': [1.0, 1.0]}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{before}{key}.")
+        else:
+            flat[f"{before}{key}"] = value
+    return flat
 
 
 def _merge(base: Any, values: Any, source: str) -> Any:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-import torch
 from tqdm import tqdm
 
-from baselines.efnet.checkpoint import save_checkpoint
+from baselines.efnet.checkpoint import BEST, LAST, save_checkpoint, save_keeping_one
 from baselines.efnet.inputs import Batch
-from baselines.efnet.training import Training
+from baselines.efnet.training import Training, is_sound
 from baselines.efnet.training_log import TrainingLog
 from baselines.efnet.validation import Scores
-from challenge.errors import ChallengeError
 
 
 class Report:
@@ -37,7 +35,7 @@ class Report:
             smoothing=0.05,
             dynamic_ncols=True,
         )
-        self.losses: list[torch.Tensor] = []  # since the last row of the log
+        self.counted = 0  # steps since the last measurement
         self.since = time.perf_counter()
         self.waited = self.waited_in_all = self.trained_in_all = 0.0  # seconds
         self.shown: dict[str, str] = {}
@@ -56,32 +54,38 @@ class Report:
                 return
             yield batch
 
-    def count(self, loss: torch.Tensor) -> None:
+    def count(self) -> None:
         """Take note of one step."""
-        self.losses.append(loss)
+        self.counted += 1
         self.bar.update(self.batch)
 
     def log_losses(self) -> None:
-        """Write the mean loss since the last row, the learning rate, the speed, and what share of
-        the time went by waiting for data.
-
-        Raises:
-            ChallengeError: the loss is no number.
+        """Write means over the steps since the last row, without those that were skipped, how many
+        these are, and the learning rate; the speed, and what share of the time went by waiting for
+        data.
         """
-        iteration = self.training.iteration
-        loss = float(torch.stack(self.losses).mean())
-        refuse_nonsense(loss, iteration)
+        training = self.training
+        taken = [step for step in training.steps if is_sound(step)]
+        found = {"learning_rate": training.rate}
+        if taken:
+            losses, norms = zip(*taken, strict=True)
+            found = {"loss": mean(losses)} | found | {"gradient_norm": mean(norms)}
+            self._show("loss", f"{found['loss']:.2f}")
+        if skipped := len(training.steps) - len(taken):
+            found["skipped"] = skipped
+        self.log.write(training.iteration, **found)
+        training.steps = []
+        self._measure()
+
+    def _measure(self) -> None:
         now = time.perf_counter()
-        speed = len(self.losses) * self.batch / (now - self.since)
-        rate = self.training.optimiser.param_groups[0]["lr"]
+        speed = self.counted * self.batch / (now - self.since)
         waited = self.waited / (now - self.since)
-        self.log.write(iteration, loss=loss, learning_rate=rate)
-        self.log.measure(iteration, images_per_s=speed, waited_for_data=waited)
-        self._show("loss", f"{loss:.2f}")
+        self.log.measure(self.training.iteration, images_per_s=speed, waited_for_data=waited)
         self._show("waited for data", f"{waited:.0%}")
         self.waited_in_all += self.waited
         self.trained_in_all += now - self.since
-        self.losses, self.since, self.waited = [], now, 0.0
+        self.counted, self.since, self.waited = 0, now, 0.0
 
     def log_scores(self, scores: Scores) -> None:
         """Write what a validation found; its time does not count as training."""
@@ -91,11 +95,11 @@ class Report:
 
     def save_best(self) -> None:
         """Write `best.pth`: enough to predict."""
-        save_checkpoint(self.training.folder / "best.pth", self.training.weights())
+        save_checkpoint(self.training.folder / BEST, self.training.weights())
 
     def save_last(self) -> None:
-        """Write `last.pth`: enough to go on."""
-        save_checkpoint(self.training.folder / "last.pth", self.training.checkpoint())
+        """Write `last.pth`: enough to go on; the one before it stays beside it."""
+        save_keeping_one(self.training.folder / LAST, self.training.checkpoint())
 
     def close(self) -> None:
         """End the progress bar, flush the log, and say how long training waited for data."""
@@ -110,14 +114,6 @@ class Report:
         self.bar.set_postfix(self.shown)
 
 
-def refuse_nonsense(loss: float, iteration: int) -> None:
-    """Stop a training whose loss is no number: the checkpoints on disk are from before.
-
-    Raises:
-        ChallengeError: it is NaN or infinite.
-    """
-    if not math.isfinite(loss):
-        raise ChallengeError(
-            f"the loss is {loss} at iteration {iteration}; try a lower train.learning_rate, "
-            "or train.precision=float32; the checkpoints on disk are from before"
-        )
+def mean(values: Sequence[float]) -> float:
+    """Average, rounded once: whether a value was kept in a checkpoint meanwhile changes nothing."""
+    return math.fsum(values) / len(values)

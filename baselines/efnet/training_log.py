@@ -8,6 +8,7 @@ what it took: throughput, waiting, memory.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,6 +47,8 @@ class TrainingLog:
     def _append(self, path: Path, iteration: int, values: Mapping[str, float]) -> None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"iteration": iteration, **values}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint is never ahead of its log, after a power cut too
         for name, value in values.items():
             self.tensorboard.add_scalar(name, value, iteration)
 
