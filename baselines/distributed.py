@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import os
 import signal
 import sys
@@ -16,20 +17,37 @@ from challenge.errors import ChallengeError
 if TYPE_CHECKING:
     from torch.distributed import TCPStore
 
+S = TypeVar("S")
 T = TypeVar("T")
 LONGEST = datetime.timedelta(days=1)
 """That processes wait for the slowest; one that has ended is noticed at once, and by torchrun."""
 LOST = 75
 """Exit code of a process whose neighbour ended in the midst of work."""
+MEMORY = "KIT_JOB_MEMORY"
+"""HOST:PORT of the store that the launcher keeps while its processes come and go."""
 GIVE_UP = "SIGUSR2"
 """The signal by which a process tells the launcher that starting again would not help."""
 
 
-class FailedElsewhere(ChallengeError):
-    """Another process found a mistake, and tells it."""
+class EndedElsewhere(Exception):
+    """Another process stopped with an error, which it tells."""
 
-    def __init__(self) -> None:
-        super().__init__("another process stopped with an error, which it tells")
+
+class LostNeighbour(EndedElsewhere):
+    """Another process ended in the midst of work: it was killed, or tells of an error."""
+
+
+@contextlib.contextmanager
+def losses_noticed() -> Iterator[None]:
+    """Turn what gloo and nccl raise when another process ends into a LostNeighbour."""
+    from torch import distributed
+
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):
+            raise LostNeighbour from error
+        raise
 
 
 @dataclass
@@ -58,39 +76,21 @@ class World:
         """Let each process do its work; return what all found, by rank.
 
         Raises:
-            ChallengeError: here, or in another process (FailedElsewhere).
+            EndedElsewhere: another process failed; whatever `work` raises, where it failed here.
         """
         if self.size == 1:
             return [work()]
         from torch import distributed
 
-        result, error = None, None
-        try:
-            result = work()
-        except Exception as raised:
-            error = raised
-        self._end_if(error)
-        results: list[T] = [None] * self.size  # type: ignore[list-item]
-        distributed.all_gather_object(results, result)
-        return results
+        found = [*self.in_step(work() for _ in range(1))]
+        results: list[list[T]] = [[]] * self.size
+        with losses_noticed():
+            distributed.all_gather_object(results, found)
+        return [result[0] for result in results]
 
     def first(self, work: Callable[[], T]) -> T:
-        """Let the first process do some work; return what it found, in all.
-
-        Raises:
-            ChallengeError: it failed.
-        """
+        """Let the first process do some work; return what it found, in all (see `together`)."""
         return self.together(lambda: work() if self.is_first else None)[0]  # type: ignore[return-value]
-
-    def in_order(self, items: Sequence[str], work: Callable[[str], T]) -> list[T]:
-        """Let each process work on its share of the items; return all that was found, in the order
-        of the items.
-
-        Raises:
-            ChallengeError: here, or in another process.
-        """
-        parts = self.together(lambda: [work(item) for item in self.share(items)])
-        return [parts[place % self.size][place // self.size] for place in range(len(items))]
 
     def once(self, name: str, work: Callable[[], str]) -> str:
         """Do some work in the first process, once in the whole job: when the processes are started
@@ -100,35 +100,71 @@ class World:
         def remembered() -> str:
             if self.memory is None:
                 return work()
-            if not self.memory.check([name]):
-                self.memory.set(name, work())
-            return self.memory.get(name).decode()
+            key = f"kit/{name}"
+            if not self.memory.check([key]):
+                self.memory.set(key, work())
+            return self.memory.get(key).decode()
 
         return self.first(remembered)
 
-    def in_step(self, batches: Iterable[T], stop: Callable[[], bool]) -> Iterator[T]:
-        """Pass on batches, as many in each process: where one has none, or is to stop, all end.
+    def in_order(
+        self,
+        items: Sequence[S],
+        work: Callable[[S], T],
+        between: Callable[[Iterator[T | None]], Iterable[T | None]] | None = None,
+    ) -> list[T]:
+        """Let each process work on its share of the items; return all that was found, in the order
+        of the items (see `together`).
+
+        Args:
+            items: the same ones in all processes.
+            work: is done once for each item, in one of the processes.
+            between: passes on what was found, and may stop between two items; None: `in_step`.
+        """
+        rounds = math.ceil(len(items) / self.size)
+        mine = [*self.share(items), None][:rounds]
+        found = (None if item is None else work(item) for item in mine)
+        kept = [*(between or self.in_step)(found)]
+        parts = self.together(lambda: kept)
+        return [parts[k % self.size][k // self.size] for k in range(len(items))]  # type: ignore[misc]
+
+    def in_step(
+        self,
+        items: Iterable[T],
+        asked: Callable[[], int] = lambda: 0,
+        stopped: Callable[[int], BaseException] = lambda number: KeyboardInterrupt(number),
+    ) -> Iterator[T]:
+        """Pass on items, as many in each process; where one cannot go on, none does.
+
+        Args:
+            items: as many in each process.
+            asked: the number of the signal that asked this process to stop, or 0.
+            stopped: makes the exception that is raised then, in all of them; SIGTERM stands for a
+                launcher that was killed.
 
         Raises:
-            KeyboardInterrupt: one is to stop, or the launcher is gone.
-            ChallengeError: here, or in another process.
+            EndedElsewhere: another process failed; whatever `items` raise, where they failed here.
         """
-        iterator, launcher = iter(batches), os.getppid()
+        iterator, launcher = iter(items), os.getppid()
         while True:
-            batch, error = None, None
+            item, error = None, None
             try:
-                batch = next(iterator, None)
+                item = next(iterator)
             except Exception as raised:
-                if self.size == 1:
+                if self.size == 1 and not isinstance(raised, StopIteration):
                     raise
                 error = raised
-            if self.highest(stop() or os.getppid() != launcher):
+            orphaned = signal.SIGTERM if self.size > 1 and os.getppid() != launcher else 0
+            if number := self.highest(asked() or orphaned):
                 self.agreed_to_end = True
-                raise KeyboardInterrupt
-            self._end_if(error)
-            if batch is None:
+                raise stopped(number)
+            ended = isinstance(error, StopIteration)
+            if self.highest(error is not None and not ended):
+                self.agreed_to_end = True
+                raise EndedElsewhere if ended or error is None else error
+            if ended:
                 return
-            yield batch
+            yield item  # type: ignore[misc]
 
     def highest(self, number: int) -> int:
         """Return the highest of all processes' numbers."""
@@ -138,18 +174,21 @@ class World:
         from torch import distributed
 
         held = torch.tensor(int(number))
-        distributed.all_reduce(held, distributed.ReduceOp.MAX)
+        with losses_noticed():
+            distributed.all_reduce(held, distributed.ReduceOp.MAX)
         return int(held)
 
     def mean(self, number: float) -> float:
-        """Return the mean of all processes' numbers, summed by rank."""
-        return sum(self.together(lambda: number)) / self.size
+        """Return the mean of all processes' numbers."""
+        if self.size == 1:
+            return number
+        import torch
+        from torch import distributed
 
-    def _end_if(self, error: Exception | None) -> None:
-        """Raise the error of this process, or say that another has one."""
-        if self.highest(error is not None):
-            self.agreed_to_end = True
-            raise error or FailedElsewhere()
+        held = torch.tensor(number, dtype=torch.float64)
+        with losses_noticed():
+            distributed.all_reduce(held)
+        return float(held) / self.size
 
 
 @contextlib.contextmanager
@@ -170,28 +209,30 @@ def joined(on_gpu: bool) -> Iterator[World]:
 
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
-    if on_gpu and local_rank < cuda.device_count():
-        cuda.set_device(local_rank)
-    backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
-    distributed.init_process_group(backend, timeout=LONGEST)
-    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    memory = distributed.TCPStore(address, port, is_master=False)
+    memory = None
+    if MEMORY in os.environ:
+        host, _, port = os.environ[MEMORY].rpartition(":")
+        memory = distributed.TCPStore(host, int(port), is_master=False)
     world = World(rank, size, local_rank, memory)
     try:
+        if on_gpu and local_rank < cuda.device_count():
+            cuda.set_device(local_rank)
+        with losses_noticed():
+            backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+            distributed.init_process_group(backend, timeout=LONGEST)
         with contextlib.nullcontext() if world.is_first else _silence():
             yield world
+    except EndedElsewhere as error:
+        _part(world.agreed_to_end)
+        raise SystemExit(LOST if isinstance(error, LostNeighbour) else 1) from error
     except (ChallengeError, OSError) as error:
         _part(world.agreed_to_end)
-        if isinstance(error, FailedElsewhere) or not _tells_first(memory):
+        if not _tells_first(memory):
             raise SystemExit(1) from error
         raise
     except KeyboardInterrupt:
         _part(world.agreed_to_end)
         raise
-    except RuntimeError as error:
-        if not _is_lost_connection(error):
-            raise
-        raise SystemExit(LOST) from error  # who ended has told why, or the launcher will
     else:
         _part(True)
         distributed.destroy_process_group()
@@ -222,18 +263,12 @@ def _part(agreed: bool) -> None:
             distributed.barrier()
 
 
-def _tells_first(memory: TCPStore) -> bool:
+def _tells_first(memory: TCPStore | None) -> bool:
     """Say whether no other process has told of an error yet."""
     try:
-        return memory.add("told", 1) == 1
+        return memory is None or memory.add("kit/told", 1) == 1
     except RuntimeError:  # the launcher is gone, and the job's memory with it
         return True
-
-
-def _is_lost_connection(error: RuntimeError) -> bool:
-    from torch import distributed
-
-    return isinstance(error, distributed.DistError) or "gloo" in str(error)
 
 
 @contextlib.contextmanager

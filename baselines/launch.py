@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselines.distributed import GIVE_UP, leave
+from baselines.distributed import GIVE_UP, MEMORY, leave
 from challenge import REPOSITORY
-from challenge.cli import INTERRUPTED
 from challenge.environment.cores import cores
 from challenge.errors import ChallengeError, ConfigError
 
@@ -86,13 +85,17 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
         ChallengeError: a process was killed, or the nodes did not find each other.
     """
     plan.check()
-    from torch.distributed import DistError, run
+    from torch.distributed import DistError, TCPStore, run
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
 
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # told here, in a sentence
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // (plan.nproc or 1))))
+    # by default torchrun keeps one store for all starts, where gloo finds addresses of the dead
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    memory = None if plan.rendezvous else TCPStore("localhost", 0, is_master=True)
+    os.environ[MEMORY] = plan.rendezvous or f"localhost:{memory.port}"
     signal.signal(getattr(signal, GIVE_UP), _give_up)
     signal.signal(signal.SIGUSR1, _end)  # schedulers send it some time before they end a job
     script = str(REPOSITORY / "challenge" / "environment" / "run_module.py")
@@ -104,12 +107,11 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
     except SignalException as error:
         raise KeyboardInterrupt from error
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        if failure.exitcode == INTERRUPTED:
-            raise KeyboardInterrupt from error
-        if failure.exitcode < 0:
-            raise ChallengeError(_killed(rank, -failure.exitcode, plan.restarts)) from error
-        return 1
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        for rank, code in codes.items():
+            if code < 0:
+                raise ChallengeError(_killed(rank, -code, plan.restarts)) from error
+        return next(iter(codes.values()))
     except (RendezvousError, DistError) as error:
         raise ChallengeError(
             f"the nodes did not find each other, or another one has ended ({error}); all of "

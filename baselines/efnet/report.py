@@ -19,16 +19,16 @@ from baselines.efnet.validation import Scores
 class Report:
     """What a training writes and shows: log, progress, checkpoints.
 
-    Nothing else of the loop writes: of several processes, one alone can be the one that does.
+    Nothing else of the loop writes; of several processes, the first alone has one (see `Silence`).
     """
 
     def __init__(self, training: Training) -> None:
         settings = training.config.train
-        self.training, self.batch = training, settings.batch
+        self.training, self.batch = training, settings.batch * training.world.size
         self.log = TrainingLog(training.folder, training.iteration)
         self.bar = tqdm(
-            total=settings.iterations * settings.batch,
-            initial=training.iteration * settings.batch,
+            total=settings.iterations * self.batch,
+            initial=training.iteration * self.batch,
             desc=training.folder.name,
             unit=" images",
             mininterval=0.5 if sys.stderr.isatty() else 20.0,
@@ -112,6 +112,34 @@ class Report:
     def _show(self, name: str, text: str) -> None:
         self.shown[name] = text
         self.bar.set_postfix(self.shown)
+
+
+class Silence(Report):
+    """What the other ones of several processes report: nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def waiting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Pass on batches."""
+        return iter(batches)
+
+    def count(self) -> None: ...
+
+    def log_losses(self) -> None: ...
+
+    def log_scores(self, scores: Scores) -> None: ...
+
+    def save_best(self) -> None: ...
+
+    def save_last(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def report_of(training: Training) -> Report:
+    """Make the report of a training; of several processes, the first alone writes and shows."""
+    return Report(training) if training.world.is_first else Silence()
 
 
 def mean(values: Sequence[float]) -> float:

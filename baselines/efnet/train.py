@@ -8,6 +8,8 @@ if __name__ == "__main__":
     bootstrap.ensure_packages()
 
 import dataclasses
+import functools
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from typing import Annotated
 import typer
 
 from baselines import RUNS
+from baselines.distributed import joined
 from baselines.efnet.checkpoint import (
     BEST,
     load_checkpoint,
@@ -26,13 +29,14 @@ from baselines.efnet.checkpoint import (
 )
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
-from baselines.efnet.device import device_name
+from baselines.efnet.device import choose_device, device_name
 from baselines.efnet.folder import compare_settings, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
 from baselines.efnet.validation import blurry_scores, validate
+from baselines.launch import Launch, launch
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
@@ -98,8 +102,9 @@ def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
 
 def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
     """Train as configured, from iteration 0 or from `last.pth`; returns the run's folder."""
-    folder = run_folder(config.name, resume, runs)
-    resumes = folder.exists()
+    world = stop.world
+    folder = Path(world.once("folder", lambda: str(run_folder(config.name, resume, runs))))
+    resumes = world.first(folder.exists)
     rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
@@ -107,7 +112,7 @@ def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
         sharp = sharp_folder(kit_path(config.data.root), "train")
         raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
-    training = Training(config, folder)
+    training = Training(config, folder, world)
     if resumes:
         checkpoint, path = load_last(folder)
         compare_settings(config, checkpoint, path)
@@ -123,16 +128,17 @@ def start(config: Config, resume: bool, runs: Path, stop: Stop) -> Path:
         cli.warn_once(doubt)
     if valid is not None:
         training.restorer().require_memory(valid, "validation")
-    settle(training, resumes)
+    world.first(lambda: settle(training, resumes))
     introduce(training, len(frames), valid)
     if valid is None:
         train(training, frames, None, stop)
-        save_checkpoint(folder / BEST, training.weights())
+        world.first(lambda: save_checkpoint(folder / BEST, training.weights()))
         return folder
     images = folder / "val"
-    train(training, frames, lambda: validate(training.restorer(), valid, profile, images), stop)
+    judge = functools.partial(validate, dataset=valid, profile=profile, folder=images, stop=stop)
+    train(training, frames, lambda: judge(training.restorer()), stop)
     assert training.best_psnr is not None
-    best, blurry = training.best_psnr, blurry_scores(valid, profile).psnr
+    best, blurry = training.best_psnr, world.first(lambda: blurry_scores(valid, profile).psnr)
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
     print(f"{config.data.validation} PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
     return folder
@@ -150,9 +156,11 @@ def validation_frames(config: Config) -> Dataset | None:
 def introduce(training: Training, frames: int, valid: Dataset | None) -> None:
     """Say what is about to be trained, on what."""
     config, parameters = training.config, training.restorer().parameters
+    count = training.world.size
+    processes = f" in each of {count} processes" if count > 1 else ""
     print(
         f"{training.folder.name}: {frames} training frames, {parameters / 1e6:.2f} M parameters, "
-        f"on {device_name(training.device)}, from iteration {training.iteration} to "
+        f"on {device_name(training.device)}{processes}, from iteration {training.iteration} to "
         f"{config.train.iterations}"
     )
     if valid is not None and config.data.validation == "test":
@@ -181,6 +189,17 @@ def command(
             "none, begin one: a scheduler can always pass it"
         ),
     ] = False,
+    nproc: Annotated[
+        int | None,
+        typer.Option(help="processes on this machine, one for each GPU; train.batch is of each"),
+    ] = None,
+    nnodes: Annotated[int, typer.Option(help="machines; the same command on each")] = 1,
+    rdzv: Annotated[
+        str | None, typer.Option(help="where they meet: HOST:PORT, a free port of one of them")
+    ] = None,
+    max_restarts: Annotated[
+        int, typer.Option(help="so often all processes start again when one was killed")
+    ] = 3,
     *,
     runs: Path,
 ) -> int:
@@ -189,21 +208,38 @@ def command(
     Ctrl-C, SIGTERM and SIGUSR1 end the step, save, and leave with exit code 130, 143 or 138.
 
     Example: bash run.sh train configs/efnet_highrev_raw.yml data.root=/data/HighREV train.batch=8
+
+    Four GPUs: bash run.sh train --nproc 4 configs/efnet_highrev_raw.yml data.root=/data/HighREV
     """
     words = list(arguments or [])
     path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
+    plan = Launch(nproc, nnodes, rdzv, max_restarts)
+    if plan.asked_for:
+        again = [*(arguments or []), *(["--resume"] if resume else [])]
+        return launch(plan, "baselines.efnet.train", again, [runs])
     full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
     try:
-        with Stop().listening() as stop, out_of_memory_is(full):
+        with (
+            joined(choose_device(config.train.device).type == "cuda") as world,
+            Stop(world).listening() as stop,
+            out_of_memory_is(full),
+        ):
             folder = start(config, resume, runs, stop)
+            announce(folder)
     except Stopped as stopped:
+        if "RANK" in os.environ:
+            return stopped.exit_code
         again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
         print(f"\n{stopped}; go on with: {again}", file=sys.stderr)
         return stopped.exit_code
+    return 0
+
+
+def announce(folder: Path) -> None:
+    """Say where the training is, and what comes next."""
     print(f"wrote {folder} (best.pth, last.pth, log.jsonl, val/, tensorboard/)")
     print("next: bash run.sh predict")
-    return 0
 
 
 def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:
