@@ -14,15 +14,20 @@ from torch import Tensor, nn
 from challenge.errors import ConfigError
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, local_rank: int | None = None) -> torch.device:
     """Choose the device that `name` ("auto", "cpu", "cuda", "cuda:1") stands for; auto takes a GPU
     if there is one.
+
+    Args:
+        local_rank: number of this process on this machine, where each takes a GPU of its own.
 
     Raises:
         ConfigError: no such device on this machine.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank is not None:
+        name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
     except RuntimeError as error:

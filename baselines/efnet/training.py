@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from baselines.efnet.checkpoint import Checkpoint, load_weights, new_network
+from baselines.distributed import World, losses_noticed
+from baselines.efnet.checkpoint import GATE, Checkpoint, load_weights, new_network
 from baselines.efnet.config import Config
 from baselines.efnet.device import autocast, choose_device, compiled, tuned_to_one_size
 from baselines.efnet.inference import Inference
@@ -28,8 +29,16 @@ def learning_rate(iteration: int, config: Config) -> float:
     return last + (first - last) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
+def shared(network: EFNet, device: torch.device) -> torch.nn.Module:
+    """Wrap a network so that processes average their gradients, while these are computed."""
+    indices = [device.index] if device.type == "cuda" else None
+    return torch.nn.parallel.DistributedDataParallel(
+        network, device_ids=indices, gradient_as_bucket_view=True
+    )
+
+
 class Step(NamedTuple):
-    """What one iteration found."""
+    """What one iteration found, on the mean over all processes."""
 
     loss: float
     gradient_norm: float  # before it was clipped; NaN or infinite: the step was skipped
@@ -44,13 +53,16 @@ class Training:
     among it: no row depends on where a training was stopped.
     """
 
-    def __init__(self, config: Config, folder: Path) -> None:
-        self.config, self.folder = config, folder
-        self.device = choose_device(config.train.device)
+    def __init__(self, config: Config, folder: Path, world: World | None = None) -> None:
+        self.config, self.folder, self.world = config, folder, world or World()
+        self.device = choose_device(config.train.device, self.world.local_rank)
         torch.manual_seed(config.train.seed)
         self.network = new_network(config).to(self.device)
         if self.device.type == "cuda":  # the order in which its convolutions read features, too
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name, parameter in self.network.named_parameters():
+            if GATE in name:  # takes no part without a mask: processes would wait for its gradients
+                parameter.requires_grad_(config.data.event_mask)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=config.train.learning_rate,
@@ -63,7 +75,8 @@ class Training:
             self.device.type, enabled=config.train.precision == "float16"
         )
         # what steps call; state_dict, validation and checkpoints are those of `network`
-        self.called = compiled(self.network, self.device) if config.train.compile else self.network
+        called = shared(self.network, self.device) if self.world.size > 1 else self.network
+        self.called = compiled(called, self.device) if config.train.compile else called
         self.average: AveragedModel | None = None
         if config.train.ema:
             mean = get_ema_multi_avg_fn(config.train.ema)  # type: ignore[no-untyped-call]
@@ -106,12 +119,14 @@ class Training:
                 stages = self.called(blurry, voxel, mask)
             loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
             told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
-            self.scaler.scale(told).backward()  # type: ignore[no-untyped-call]
+            with losses_noticed():
+                self.scaler.scale(told).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.train.clip_norm
         )
-        step = Step(*torch.stack([loss.detach(), norm]).tolist())
+        own_loss, found_norm = torch.stack([loss.detach(), norm]).tolist()
+        step = Step(self.world.mean(own_loss), found_norm)
         if is_sound(step):
             self.scaler.step(self.optimiser)
             if self.average:
