@@ -80,8 +80,10 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
         argv: its arguments, without those that say how many processes there are.
         folders: further arguments of `main`.
 
+    After Ctrl-C, or a signal to end, the processes have 30 s to save; the exit code is then what a
+    shell would report: 130, 143.
+
     Raises:
-        KeyboardInterrupt: Ctrl-C, or a signal to end; the processes had 30 s to save.
         ChallengeError: a process was killed, or the nodes did not find each other.
     """
     plan.check()
@@ -94,7 +96,8 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
 
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # told here, in a sentence
+    for name in ("torch.distributed", "torch.distributed.elastic.agent.server.api"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # told here, in a sentence
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // (plan.nproc or 1))))
     # by default torchrun keeps one store for all starts, where gloo finds addresses of the dead
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
@@ -112,7 +115,7 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
     except GaveUp:
         return 1
     except SignalException as error:
-        raise KeyboardInterrupt from error
+        return 128 + int(error.sigval)
     except ChildFailedError as error:
         codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
         for rank, code in codes.items():

@@ -255,7 +255,10 @@ def command(
     plan = Launch(nproc, nnodes, rdzv, max_restarts)
     if plan.asked_for:
         again = [*(arguments or []), *(["--resume"] if resume else [])]
-        return launch(plan, "baselines.efnet.train", again, [runs])
+        code = launch(plan, "baselines.efnet.train", again, [runs])
+        if code > 128:
+            print("\nstopped; go on with the same command and --resume", file=sys.stderr)
+        return code
     full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
 
     def chosen() -> Path:

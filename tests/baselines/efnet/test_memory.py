@@ -69,8 +69,8 @@ def test_predict_and_train_refuse_before_they_start(
     ]  # fmt: skip
     monkeypatch.setenv("KIT_MEMORY", "0.1")
     assert train.main(settings, runs) == 1
-    assert "error: validation: EFNet of network.wf=4 needs" in capsys.readouterr().err
-    assert not runs.exists()
+    assert "error: train: a step of 1 x 16x16" in capsys.readouterr().err
+    assert not (runs / "t").exists()
     monkeypatch.setenv("KIT_MEMORY", "4")
     assert train.main(settings, runs) == 0
     assert predict.main(["--split", "val"], submissions, runs) == 0
