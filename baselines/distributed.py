@@ -250,7 +250,7 @@ def leave(code: int) -> int:
         return code
     sys.stdout.flush()
     sys.stderr.flush()
-    if code == 1 and "TORCHELASTIC_RUN_ID" in os.environ:
+    if code == 1 and "TORCHELASTIC_RUN_ID" in os.environ and os.getppid() != 1:
         with contextlib.suppress(ProcessLookupError):
             os.kill(os.getppid(), getattr(signal, GIVE_UP))
     os._exit(code)

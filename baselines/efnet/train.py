@@ -12,7 +12,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -254,35 +254,40 @@ def command(
     config = read_config(path, words)
     plan = Launch(nproc, nnodes, rdzv, max_restarts)
     if plan.asked_for:
-        again = [*(arguments or []), *(["--resume"] if resume else [])]
-        code = launch(plan, "baselines.efnet.train", again, [runs])
+        given = [*(arguments or []), *(["--resume"] if resume else [])]
+        code = launch(plan, "baselines.efnet.train", given, [runs])
         if code > 128:
             print("\nstopped; go on with the same command and --resume", file=sys.stderr)
         return code
-    full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
-
-    def chosen() -> Path:
-        own = own_folder(path, runs) if resume else None
-        return own or run_folder(config.name, resume, runs)
-
+    own = own_folder(path, runs) if resume else None
     try:
-        with (
-            joined(choose_device(config.train.device).type == "cuda") as world,
-            Stop(world).listening() as stop,
-            out_of_memory_is(full),
-            contextlib.ExitStack() as claim,
-        ):
-            folder = Path(world.once("folder", lambda: str(chosen())))
-            world.first(lambda: claim.enter_context(claimed(folder)))
-            start(config, folder, stop)
-            announce(folder)
+        train_here(config, lambda: own or run_folder(config.name, resume, runs))
     except Stopped as stopped:
-        if "RANK" in os.environ:
-            return stopped.exit_code
-        command_again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
-        print(f"\n{stopped}; go on with: {command_again}", file=sys.stderr)
+        if "RANK" not in os.environ:  # else the launcher says so
+            again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
+            print(f"\n{stopped}; go on with: {again}", file=sys.stderr)
         return stopped.exit_code
     return 0
+
+
+def train_here(config: Config, choose: Callable[[], Path]) -> None:
+    """Train in this process, alone or as one of those that torchrun started.
+
+    Args:
+        config: of the training.
+        choose: its folder; asked in one process alone.
+    """
+    full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
+    with (
+        joined(choose_device(config.train.device).type == "cuda") as world,
+        Stop(world).listening() as stop,
+        out_of_memory_is(full),
+        contextlib.ExitStack() as claim,
+    ):
+        folder = Path(world.once("folder", lambda: str(choose())))
+        world.first(lambda: claim.enter_context(claimed(folder)))
+        start(config, folder, stop)
+        announce(folder)
 
 
 def announce(folder: Path) -> None:

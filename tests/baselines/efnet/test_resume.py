@@ -307,7 +307,7 @@ def test_many_in_a_row_stop_the_training_and_name_the_frames(
     assert train.main(given, tmp_path) == 1
     text = said(capsys)
     assert "iteration 2: the loss is nan" in text and "the 2 last steps were all skipped" in text
-    seen = [*frames_of(frames, config.train, 1), *frames_of(frames, config.train, 0)]
+    seen = [*frames_of(frames, config.train, 1, 1), *frames_of(frames, config.train, 0, 1)]
     assert sorted(seen) == sorted(frames.frames)  # an epoch is two batches here
     assert text.strip().splitlines()[-4:] == [f"  - {name}" for name in seen]
     assert load_checkpoint(tmp_path / "t" / "last.pth")["iteration"] == 0
@@ -324,7 +324,7 @@ def test_the_frames_named_are_those_that_are_read(
         frames, "read_part", lambda frame, window: read.append(frame) or true_read(frame, window)
     )
     list(training_batches(frames, config.data, config.train, 0, False))
-    named = [frame for number in range(14) for frame in frames_of(frames, config.train, number)]
+    named = [frame for number in range(14) for frame in frames_of(frames, config.train, number, 1)]
     assert read == named
 
 
