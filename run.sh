@@ -13,6 +13,7 @@ convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxe
 prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]
 import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
+runs         the trainings: state, time left, best score, where they differ: [NAME] [--csv FILE]
 predict      restore a split and write its PNGs
 fuse         write the mean of several runs as a run of its own: RUN RUN ... --name NAME
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
@@ -177,6 +178,7 @@ case "$verb" in
   prepare) module baselines.efnet.prepare "$@" ;;
   import) module challenge.commands.import_recording "$@" ;;
   train) module baselines.efnet.train "$@" ;;
+  runs) module baselines.efnet.runs "$@" ;;
   predict) module baselines.predict "$@" ;;
   fuse) module challenge.commands.fuse "$@" ;;
   score) module baselines.references "$@" ;;

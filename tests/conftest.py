@@ -75,3 +75,9 @@ def write_highrev(root: Path) -> Path:
 def highrev(tmp_path: Path) -> Path:
     """A fresh small HighREV, to be damaged at will."""
     return write_highrev(tmp_path / "HighREV")
+
+
+@pytest.fixture(scope="session")
+def untouched_highrev(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, made once: only to be read."""
+    return write_highrev(tmp_path_factory.mktemp("data") / "HighREV")

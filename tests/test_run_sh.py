@@ -71,6 +71,7 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
         ("download", [LAUNCHER, "challenge.commands.download"]),
         ("prepare", [LAUNCHER, "baselines.efnet.prepare"]),
         ("train", [LAUNCHER, "baselines.efnet.train"]),
+        ("runs", [LAUNCHER, "baselines.efnet.runs"]),
         ("predict", [LAUNCHER, "baselines.predict"]),
         ("score", [LAUNCHER, "baselines.references"]),
         ("weights", [LAUNCHER, "challenge.commands.weights"]),
@@ -125,9 +126,9 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
     kit: Path, arguments: tuple[str, ...]
 ) -> None:
     done = call(kit, *arguments, active=False)
-    order = ["setup", "data", "download", "convert", "prepare", "import", "train", "predict"]
-    order += ["score", "weights", "leaderboard", "show", "submit", "check", "ledger", "rehearse"]
-    order += ["bundle", "test", "lint", "doctor"]
+    order = ["setup", "data", "download", "convert", "prepare", "import", "train", "runs"]
+    order += ["predict", "score", "weights", "leaderboard", "show", "submit", "check", "ledger"]
+    order += ["rehearse", "bundle", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

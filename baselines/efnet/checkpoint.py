@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from baselines.efnet.config import Config, NetworkConfig
 from baselines.efnet.inputs import Reading
 from baselines.efnet.model import EFNet
+from challenge import cli
 from challenge.errors import DataError
 from challenge.files import write_whole
 from challenge.findings import shorten
@@ -20,10 +22,14 @@ from challenge.representations import Representation
 
 Checkpoint = dict[str, Any]
 """`params`: the state_dict that predicts; `config`, `iteration`, `best_psnr` and, to resume,
-`optimiser` and, where `params` are a running mean, `trained`, the weights that are stepped.
-Published checkpoints have `params` alone.
+`optimiser`, the rest that `Training.checkpoint` says and, where `params` are a running mean,
+`trained`, the weights that are stepped. Published checkpoints have `params` alone.
 """
 
+BEST, LAST, PREVIOUS = "best.pth", "last.pth", "previous.pth"
+"""In a training's folder: what predicts best, where it stands, where it stood a save earlier."""
+SET_ASIDE = ".unreadable"
+"""Added to the name of a checkpoint that cannot be read."""
 GATE = ".emgc_"
 """In the names of the weights that the event mask decides about."""
 HIGHREV_WAY = "voxel grids of mean 0 and spread 1, RGB, no event mask"
@@ -32,10 +38,72 @@ PAPER_WAY = "SCER grids divided by their largest magnitude, BGR"
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all."""
+    with write_whole(path) as temporary:
+        _write(temporary, checkpoint)
+
+
+def save_keeping_one(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all; the one that it replaces becomes `previous.pth`.
+
+    At every moment there is one at `path`, or (where the file system knows no hard links) at
+    `previous.pth`.
+    """
+    with write_whole(path) as temporary:
+        _write(temporary, checkpoint)
+        if path.exists():
+            with write_whole(path.with_name(PREVIOUS)) as link:
+                try:
+                    os.link(path, link)
+                except OSError:
+                    os.replace(path, link)
+
+
+def _write(path: Path, checkpoint: Checkpoint) -> None:
     content = io.BytesIO()  # writing by itself, torch tells of a full disk in words of its own
     torch.save(checkpoint, content)
-    with write_whole(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
+    with open(path, "wb") as file:
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_last(folder: Path) -> tuple[Checkpoint, Path]:
+    """Read the checkpoint that a training goes on from, and say which it is.
+
+    Where `last.pth` cannot be used it is set aside, and the one before it takes its place.
+
+    Raises:
+        DataError: neither can be used; nothing is changed.
+    """
+    last, previous = folder / LAST, folder / PREVIOUS
+    try:
+        return load_resumable(last), last
+    except DataError as error:
+        try:
+            checkpoint = load_resumable(previous)
+        except DataError as other:
+            raise DataError(f"{folder}: nothing to go on from", [str(error), str(other)]) from error
+        aside = last.with_name(LAST + SET_ASIDE)
+        if last.exists():
+            os.replace(last, aside)
+            error = DataError(f"{error}; it was set aside as {aside.name}")
+        cli.warn_once(
+            f"{error}\ngoing on from {previous.name}, iteration {checkpoint['iteration']}"
+        )
+        os.replace(previous, last)
+        return checkpoint, last
+
+
+def load_resumable(path: Path) -> Checkpoint:
+    """Read a checkpoint that a training can go on from.
+
+    Raises:
+        DataError: not readable, or weights only.
+    """
+    checkpoint = load_checkpoint(path)
+    if not {"optimiser", "iteration", "best_psnr"} <= checkpoint.keys():
+        raise DataError(f"{path}: holds weights only; start from them with train.weights={path}")
+    return checkpoint
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -54,8 +122,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # bytes that are no checkpoint make the unpickler raise anything
+        fix = "copy it again" + _others(path)
         raise DataError(
-            f"{path}: not a readable checkpoint ({_first_line(error)}); copy it again"
+            f"{path}: not a readable checkpoint ({_first_line(error)}); {fix}"
         ) from error
     checkpoint = loaded if isinstance(loaded, dict) and "params" in loaded else {"params": loaded}
     params = checkpoint["params"]
@@ -121,6 +190,13 @@ def gate_was_trained(params: dict[str, Tensor]) -> bool | None:
     return any(
         float(value.abs().max()) > limit for value, limit in zip(gates, drawn_within, strict=True)
     )
+
+
+def _others(path: Path) -> str:
+    """Say what other checkpoints lie beside one."""
+    names = [name for name in (BEST, LAST, PREVIOUS) if name != path.name]
+    others = [name for name in names if path.with_name(name).is_file()]
+    return f", or take {' or '.join(others)} beside it" if others else ""
 
 
 def _first_line(error: Exception) -> str:

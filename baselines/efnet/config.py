@@ -37,7 +37,7 @@ class DataConfig:
     normalise: str = "nonzero"  # mean 0, spread 1 of the non-zero cells; magnitude: to [-1, 1]
     event_mask: bool = False  # gate stage 2 with the pixels that saw events (REBlur needs it)
     channel_order: str = "rgb"  # bgr: what the published GoPro and REBlur weights were trained on
-    keep_in_memory: bool = False  # read every training frame once: small data sets only
+    keep_in_memory: bool = False  # read every frame once, each worker for itself: small data only
     workers: int = 4  # processes that read and cut; 0: the training process itself
 
 
@@ -89,6 +89,7 @@ class TrainConfig:
     weights: str | None = None  # start from these
     log_every: int = 200  # iterations
     save_every: int = 5_000
+    stop_after_nan: int = 10  # so many steps in a row whose loss or gradient is no finite number
     validate_every: int = 10_000
 
 
@@ -137,7 +138,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         "network.wf": 1,
         "network.depth": 1,
     }
-    counts = ("iterations", "batch", "log_every", "save_every", "validate_every")
+    counts = ("iterations", "batch", "log_every", "save_every", "validate_every", "stop_after_nan")
     least |= {f"train.{name}": 1 for name in counts}
     for key, low in least.items():
         section, name = key.split(".")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import multiprocessing
+from collections.abc import Generator, Iterator, Sequence
+from multiprocessing.context import BaseContext
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +22,9 @@ from baselines.efnet.augment import (
 )
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.inputs import Batch, Reading, arrays_of, grid_of, inputs_of
+from baselines.efnet.stopping import deaf_children
 from challenge.datasets import Dataset
+from challenge.environment.processes import follow_parent
 from challenge.errors import DataError
 from challenge.representations import largest_magnitude
 from challenge.sample import Sample, Window, part_of
@@ -99,10 +103,8 @@ class Crops(torch.utils.data.Dataset[Batch]):
         Raises:
             DataError: a damaged file, a frame smaller than the crop, or one without a sharp image.
         """
-        epoch, place = divmod(position, len(self.dataset))
-        order = np.random.default_rng((self.train.seed, 0, epoch)).permutation(len(self.dataset))
+        frame = frame_at(self.dataset, self.train.seed, position)
         rng = np.random.default_rng((self.train.seed, 1, position))
-        frame = self.dataset.frames[int(order[place])]
         if not self.dataset.has_sharp:
             raise DataError(f"{frame}: training needs a sharp image for every frame")
         size, crop = self.dataset.frame_size(frame), self.train.crop
@@ -181,13 +183,53 @@ def collate(items: list[Batch]) -> Batch:
 
 def training_batches(
     dataset: Dataset, data: DataConfig, train: TrainConfig, start: int, pin: bool
-) -> DataLoader[Batch]:
-    """Make the batches of iterations `start` to the last one."""
-    return DataLoader(
+) -> Generator[Batch, None, None]:
+    """Yield the batches of iterations `start` to the last one.
+
+    Workers are fresh processes: a forked copy of one with threads, such as torch's, can hang. Where
+    the system can, they are forked from a bare one that has imported what they need, else each
+    imports it for itself. They leave Ctrl-C and schedulers to this process, and end with it.
+    """
+    loader = DataLoader(
         Crops(dataset, data, train),
         batch_sampler=Positions(start, train.iterations, train.batch),
         collate_fn=collate,
         num_workers=data.workers,
         pin_memory=pin,
-        persistent_workers=data.workers > 0,
+        multiprocessing_context=worker_context() if data.workers else None,
+        worker_init_fn=attend,
     )
+    with deaf_children():
+        batches = iter(loader)
+    try:
+        yield from batches
+    finally:
+        if data.workers:  # now, and not when nothing refers to them any more
+            batches._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def attend(worker: int) -> None:
+    """Let a worker end with the training process, also when that one is killed."""
+    follow_parent()
+
+
+def worker_context() -> BaseContext:
+    """Choose how workers are started."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["baselines.efnet.preloaded"])
+    return context
+
+
+def frames_of(dataset: Dataset, train: TrainConfig, iteration: int) -> list[str]:
+    """Name the frames that the batch of an iteration is cut from."""
+    first = iteration * train.batch
+    return [frame_at(dataset, train.seed, first + k) for k in range(train.batch)]
+
+
+def frame_at(dataset: Dataset, seed: int, position: int) -> str:
+    """Name the frame of one crop: each epoch visits every one, in an order drawn from (seed, e)."""
+    epoch, place = divmod(position, len(dataset))
+    order = np.random.default_rng((seed, 0, epoch)).permutation(len(dataset))
+    return dataset.frames[int(order[place])]

@@ -5,29 +5,40 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
+from omegaconf import OmegaConf
 from tqdm import tqdm
 
-from baselines.efnet.checkpoint import save_checkpoint
+from baselines.efnet.checkpoint import BEST, LAST, save_checkpoint, save_keeping_one
 from baselines.efnet.inputs import Batch
-from baselines.efnet.training import Training
+from baselines.efnet.sample_pictures import TITLE, SamplePictures
+from baselines.efnet.training import Training, is_sound
 from baselines.efnet.training_log import TrainingLog
 from baselines.efnet.validation import Scores
-from challenge.errors import ChallengeError
+from challenge.datasets import Dataset
+from challenge.environment.memory import peak_memory
+
+MIB = 2**20
 
 
 class Report:
-    """What a training writes and shows: log, progress, checkpoints.
+    """What a training writes and shows: log, progress, pictures, checkpoints.
 
     Nothing else of the loop writes: of several processes, one alone can be the one that does.
+
+    Args:
+        training: where it stands.
+        judged: what is validated on; some of its frames are shown. None: nothing is.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, judged: Dataset | None = None) -> None:
         settings = training.config.train
         self.training, self.batch = training, settings.batch
         self.log = TrainingLog(training.folder, training.iteration)
+        self.log.describe("configuration", OmegaConf.to_yaml(OmegaConf.structured(training.config)))
+        self.pictures = SamplePictures(judged) if judged is not None else None
         self.bar = tqdm(
             total=settings.iterations * settings.batch,
             initial=training.iteration * settings.batch,
@@ -37,8 +48,8 @@ class Report:
             smoothing=0.05,
             dynamic_ncols=True,
         )
-        self.losses: list[torch.Tensor] = []  # since the last row of the log
-        self.since = time.perf_counter()
+        self.counted = 0  # steps since the last measurement
+        self.since = self.stepped = time.perf_counter()
         self.waited = self.waited_in_all = self.trained_in_all = 0.0  # seconds
         self.shown: dict[str, str] = {}
 
@@ -56,46 +67,66 @@ class Report:
                 return
             yield batch
 
-    def count(self, loss: torch.Tensor) -> None:
+    def count(self) -> None:
         """Take note of one step."""
-        self.losses.append(loss)
+        self.counted += 1
         self.bar.update(self.batch)
+        self.stepped = time.perf_counter()
 
     def log_losses(self) -> None:
-        """Write the mean loss since the last row, the learning rate, the speed, and what share of
-        the time went by waiting for data.
-
-        Raises:
-            ChallengeError: the loss is no number.
+        """Write means over the steps since the last row, without those that were skipped, how many
+        these are, and the learning rate; the speed, what share of the time went by waiting for
+        data, and the most memory so far.
         """
-        iteration = self.training.iteration
-        loss = float(torch.stack(self.losses).mean())
-        refuse_nonsense(loss, iteration)
+        training = self.training
+        taken = [step for step in training.steps if is_sound(step)]
+        found = {"learning_rate": training.rate}
+        if taken:
+            losses, norms = zip(*taken, strict=True)
+            found = {"loss": mean(losses)} | found | {"gradient_norm": mean(norms)}
+            self._show("loss", f"{found['loss']:.2f}")
+        if skipped := len(training.steps) - len(taken):
+            found["skipped"] = skipped
+        self.log.write(training.iteration, **found)
+        training.steps = []
+        self._measure()
+
+    def _measure(self) -> None:
         now = time.perf_counter()
-        speed = len(self.losses) * self.batch / (now - self.since)
-        rate = self.training.optimiser.param_groups[0]["lr"]
+        speed = self.counted * self.batch / (now - self.since)
         waited = self.waited / (now - self.since)
-        self.log.write(iteration, loss=loss, learning_rate=rate)
-        self.log.measure(iteration, images_per_s=speed, waited_for_data=waited)
-        self._show("loss", f"{loss:.2f}")
+        memory = memory_mib(self.training.device)
+        iteration = self.training.iteration
+        self.log.measure(iteration, images_per_s=speed, waited_for_data=waited, **memory)
         self._show("waited for data", f"{waited:.0%}")
+        if memory:
+            self._show("memory", f"{list(memory.values())[-1] / 1024:.1f} GiB")
         self.waited_in_all += self.waited
         self.trained_in_all += now - self.since
-        self.losses, self.since, self.waited = [], now, 0.0
+        self.counted, self.since, self.waited = 0, now, 0.0
 
     def log_scores(self, scores: Scores) -> None:
-        """Write what a validation found; its time does not count as training."""
-        self.log.write(self.training.iteration, val_psnr=scores.psnr, val_ssim=scores.ssim)
+        """Write what a validation found, and draw some of its frames; the time since the last step
+        does not count as training.
+        """
+        iteration = self.training.iteration
+        took = time.perf_counter() - self.stepped
+        self.log.validated(iteration, self.training.rate, scores)
+        self.log.measure(iteration, validation_s=took)
+        if self.pictures:
+            for frame, picture in self.pictures.draw(self.training.folder / "val"):
+                self.log.picture(iteration, f"{TITLE}/{frame}", picture)
         self._show("val PSNR", f"{scores.psnr:.2f} dB")
-        self.since = time.perf_counter()
+        self.since += time.perf_counter() - self.stepped
 
     def save_best(self) -> None:
         """Write `best.pth`: enough to predict."""
-        save_checkpoint(self.training.folder / "best.pth", self.training.weights())
+        save_checkpoint(self.training.folder / BEST, self.training.weights())
 
     def save_last(self) -> None:
-        """Write `last.pth`: enough to go on."""
-        save_checkpoint(self.training.folder / "last.pth", self.training.checkpoint())
+        """Write `last.pth`: enough to go on; the one before it stays beside it."""
+        self.log.flush()
+        save_keeping_one(self.training.folder / LAST, self.training.checkpoint())
 
     def close(self) -> None:
         """End the progress bar, flush the log, and say how long training waited for data."""
@@ -107,17 +138,21 @@ class Report:
 
     def _show(self, name: str, text: str) -> None:
         self.shown[name] = text
-        self.bar.set_postfix(self.shown)
+        self.bar.set_postfix(self.shown, refresh=False)  # with the next step
 
 
-def refuse_nonsense(loss: float, iteration: int) -> None:
-    """Stop a training whose loss is no number: the checkpoints on disk are from before.
-
-    Raises:
-        ChallengeError: it is NaN or infinite.
+def memory_mib(device: torch.device) -> dict[str, float]:
+    """Return the most memory that this process held so far, in MiB: its own, and on a GPU what
+    torch took there.
     """
-    if not math.isfinite(loss):
-        raise ChallengeError(
-            f"the loss is {loss} at iteration {iteration}; try a lower train.learning_rate, "
-            "or train.precision=float32; the checkpoints on disk are from before"
-        )
+    memory = {}
+    if peak := peak_memory():
+        memory["memory_mib"] = round(peak / MIB, 1)
+    if device.type == "cuda":
+        memory["gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / MIB, 1)
+    return memory
+
+
+def mean(values: Sequence[float]) -> float:
+    """Average, rounded once: whether a value was kept in a checkpoint meanwhile changes nothing."""
+    return math.fsum(values) / len(values)

@@ -8,8 +8,6 @@ if __name__ == "__main__":
     bootstrap.ensure_packages()
 
 import dataclasses
-import glob
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -17,26 +15,37 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from omegaconf import OmegaConf
 
 from baselines import RUNS
-from baselines.efnet.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from baselines.efnet.checkpoint import (
+    BEST,
+    LAST,
+    load_checkpoint,
+    load_last,
+    load_weights,
+    save_checkpoint,
+)
+from baselines.efnet.claim import claimed, ending_noted
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import device_name
+from baselines.efnet.folder import compare_settings, own_folder, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.restorer import largest_frame
+from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
+from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
-from baselines.efnet.training_log import read_log
-from baselines.efnet.validation import blurry_scores, validate
+from baselines.efnet.training_log import LOG, SPEED, TENSORBOARD, read_log
+from baselines.efnet.validation import Scores, blurry_scores, validate
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
 from challenge.datasets.store import StoredFrames, open_store, store_folder
 from challenge.datasets.store.tiles import SIDE
-from challenge.errors import ConfigError, DataError
-from challenge.files import kit_path, write_text
+from challenge.errors import DataError
+from challenge.files import kit_path
+from challenge.metrics.profiles import Profile
 from challenge.rules import load_rules
 from challenge.simulation import embedded
 
@@ -93,42 +102,9 @@ def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
     )
 
 
-def run_folder(name: str, resume: bool, runs: Path) -> Path:
-    """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already; to resume, the newest.
-
-    Raises:
-        ConfigError: there is nothing to resume.
-    """
-    numbered = {
-        int(path.name[len(name) + 1 :]): path
-        for path in runs.glob(f"{glob.escape(name)}-*")
-        if path.name[len(name) + 1 :].isdigit()
-    }
-    if (runs / name).exists():
-        numbered[1] = runs / name
-    taken = [path for _, path in sorted(numbered.items())]
-    if resume:
-        started = [path for path in taken if (path / "last.pth").exists()]
-        if not started:
-            raise ConfigError(f"{runs / name}: no last.pth to resume from; leave out --resume")
-        return started[-1]
-    if taken and (stopped := stopped_at(taken[-1])):
-        print(f"note: {taken[-1].name} stopped at iteration {stopped}; --resume goes on with it")
-    return runs / (f"{name}-{max(numbered) + 1}" if taken else name)
-
-
-def stopped_at(folder: Path) -> int | None:
-    """Return the last logged iteration of a training that did not reach its end; None if it did."""
-    rows = read_log(folder / "log.jsonl")
-    if not rows or not (folder / "last.pth").exists() or not (folder / "config.yml").exists():
-        return None
-    last = int(rows[-1]["iteration"])
-    return last if last < read_config(folder / "config.yml").train.iterations else None
-
-
-def start(config: Config, resume: bool, runs: Path) -> Path:
-    """Train as configured, from iteration 0 or from `last.pth`; returns the run's folder."""
-    folder = run_folder(config.name, resume, runs)
+def start(config: Config, folder: Path, stop: Stop) -> None:
+    """Train into a folder as configured, from iteration 0 or from its `last.pth`."""
+    resumes = folder.exists()
     rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
@@ -136,12 +112,13 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
         sharp = sharp_folder(kit_path(config.data.root), "train")
         raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
-    begun = folder / "config.yml"
-    if resume and config.train.tile is None and begun.exists():  # as it was decided then
-        config.train.tile = read_config(begun).train.tile
     training = Training(config, folder)
-    if resume:
-        training.resume(folder / "last.pth")
+    if resumes:
+        checkpoint, path = load_last(folder)
+        if config.train.tile is None:  # as it was decided when the training began
+            config.train.tile = checkpoint.get("config", {}).get("train", {}).get("tile")
+        compare_settings(config, checkpoint, path)
+        training.resume(checkpoint, path)
     elif config.train.weights:
         weights = kit_path(config.train.weights)
         load_weights(training.network, load_checkpoint(weights)["params"], weights)
@@ -153,19 +130,31 @@ def start(config: Config, resume: bool, runs: Path) -> Path:
         cli.warn_once(doubt)
     if valid is not None:
         fit_validation(training, valid)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.yml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+    settle(training, resumes)
     introduce(training, len(frames), valid)
-    if valid is None:
-        train(training, frames, None)
-        save_checkpoint(folder / "best.pth", training.weights())
-        return folder
-    train(training, frames, lambda: validate(training.restorer(), valid, profile, folder / "val"))
-    assert training.best_psnr is not None
-    best, blurry = training.best_psnr, blurry_scores(valid, profile).psnr
+    with ending_noted(folder):
+        if valid is None:
+            train(training, frames, None, stop)
+            save_checkpoint(folder / BEST, training.weights())
+            return
+        images = folder / "val"
+
+        def judge() -> Scores:
+            return validate(training.restorer(), valid, profile, images)
+
+        train(training, frames, judge, stop, valid)
+    summarise(training, valid, profile)
+
+
+def summarise(training: Training, valid: Dataset, profile: Profile) -> None:
+    """Say how good the best of a training is, beside the input."""
+    split, best = training.config.data.validation, training.best_psnr
+    assert best is not None
+    blurry = blurry_scores(valid, profile).psnr
+    when = [row["best_iteration"] for row in validations(read_log(training.folder / LOG))]
+    at = f" at iteration {when[-1]}" if when else ""
     gain = f"{best - blurry:+.2f} dB ({profile.name})"
-    print(f"{config.data.validation} PSNR {best:.2f} dB, blurry input {blurry:.2f} dB: {gain}")
-    return folder
+    print(f"{split} PSNR {best:.2f} dB{at}, blurry input {blurry:.2f} dB: {gain}")
 
 
 def fit_validation(training: Training, valid: Dataset) -> None:
@@ -214,29 +203,40 @@ def command(
     arguments: Annotated[
         list[str] | None, typer.Argument(help="a configuration file, then overrides: key=value")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="go on from the run's last.pth")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            help="go on from the last.pth of the newest training of this name; where there is "
+            "none, begin one: a scheduler can always pass it"
+        ),
+    ] = False,
     *,
     runs: Path,
-) -> None:
+) -> int:
     """Train EFNet and validate it as the challenge scores.
+
+    Ctrl-C, SIGTERM and SIGUSR1 end the step, save, and leave with exit code 130, 143 or 138.
 
     Example: bash run.sh train configs/efnet_highrev_raw.yml data.root=/data/HighREV train.batch=8
     """
     words = list(arguments or [])
     path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
-    for stop in (signal.SIGINT, signal.SIGTERM):  # schedulers send SIGTERM
-        signal.signal(stop, signal.default_int_handler)
     full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
+    folder = own_folder(path, runs) if resume else None
+    folder = folder or run_folder(config.name, resume, runs)
     try:
-        with out_of_memory_is(full):
-            folder = start(config, resume, runs)
-    except KeyboardInterrupt:
+        with claimed(folder), Stop().listening() as stop, out_of_memory_is(full):
+            start(config, folder, stop)
+    except Stopped as stopped:
         again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
-        print(f"\nstopped; go on with: {again}", file=sys.stderr)
-        raise
-    print(f"wrote {folder} (best.pth, last.pth, log.jsonl, val/, tensorboard/)")
-    print("next: bash run.sh predict")
+        print(f"\n{stopped}; go on with: {again}", file=sys.stderr)
+        return stopped.exit_code
+    wrote = (BEST, LAST, LOG, SPEED, VALIDATIONS, FRAMES, "val/", f"{TENSORBOARD}/")
+    print(f"wrote {folder} ({', '.join(name for name in wrote if (folder / name).exists())})")
+    print("next: bash run.sh predict, bash run.sh runs; curves and pictures in a browser:")
+    print(f"  tensorboard --logdir {folder / TENSORBOARD}")
+    return 0
 
 
 def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from baselines.efnet.checkpoint import Checkpoint, load_checkpoint, load_weights, new_network
+from baselines.efnet.checkpoint import Checkpoint, load_weights, new_network
 from baselines.efnet.config import Config
 from baselines.efnet.device import autocast, choose_device
 from baselines.efnet.inference import Inference
@@ -18,7 +19,6 @@ from baselines.efnet.losses import psnr_loss
 from baselines.efnet.model import EFNet
 from baselines.efnet.restorer import EfnetRestorer
 from baselines.efnet.validation import Scores
-from challenge.errors import DataError
 
 
 def learning_rate(iteration: int, config: Config) -> float:
@@ -28,10 +28,20 @@ def learning_rate(iteration: int, config: Config) -> float:
     return last + (first - last) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
+class Step(NamedTuple):
+    """What one iteration found."""
+
+    loss: float
+    gradient_norm: float  # before it was clipped; NaN or infinite: the step was skipped
+
+
 class Training:
     """The state of one training: network, optimiser, iteration, best score; with `train.ema` also
     the running mean of the weights, M = ema * M + (1 - ema) * W after each iteration, from the
     first weights on.
+
+    All that decides how it goes on is in its checkpoint, the steps since the last row of the log
+    among it: no row depends on where a training was stopped.
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
@@ -50,7 +60,10 @@ class Training:
             mean = get_ema_multi_avg_fn(config.train.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.network, multi_avg_fn=mean)
         self.iteration = 0
+        self.validated = 0  # the iteration that was last validated
         self.best_psnr: float | None = None
+        self.steps: list[Step] = []  # since the last row of the log
+        self.skipped = 0  # steps in a row, the last one included
 
     @property
     def judged(self) -> EFNet:
@@ -66,35 +79,65 @@ class Training:
         settings = Inference(tiles=() if tile is None else (tile,))
         return EfnetRestorer(self.judged, self.device, precision, reading, settings)
 
-    def step(self, batch: Batch) -> torch.Tensor:
-        """Run one iteration; return the loss, a scalar that is still on the device."""
+    def step(self, batch: Batch) -> Step:
+        """Run one iteration.
+
+        A step whose loss or gradient is no finite number is skipped: weights, optimiser and running
+        mean stay as they are. The gradient alone tells: that of such a loss is made NaN, so that
+        processes which share their gradients agree. To ask makes a GPU wait for the processor once
+        a step.
+        """
         blurry, voxel, mask, sharp = to_device(batch, self.device)
         assert sharp is not None
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.iteration, self.config)
+        self._set_rate(self.iteration)
         self.network.train()
         with autocast(self.device, self.config.train.precision):
             stages = self.network(blurry, voxel, mask)
         loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.train.clip_norm)
-        self.optimiser.step()
-        if self.average:
-            self.average.update_parameters(self.network)
+        told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
+        told.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.config.train.clip_norm
+        )
+        step = Step(*torch.stack([loss.detach(), norm]).tolist())
+        if is_sound(step):
+            self.optimiser.step()
+            if self.average:
+                self.average.update_parameters(self.network)
+        self.skipped = 0 if is_sound(step) else self.skipped + 1
         self.iteration += 1
-        return loss.detach()
+        self.steps.append(step)
+        return step
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def _set_rate(self, iteration: int) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(iteration, self.config)
 
     def is_due(self, every: int) -> bool:
         """Say whether something done `every` so many iterations, and at the end, is due now."""
         return self.iteration % every == 0 or self.iteration == self.config.train.iterations
 
+    def owes_validation(self) -> bool:
+        """Say whether this iteration is to be validated and was not: stopped in the middle of it.
+
+        A kill never leaves it so: what is saved by itself is saved after the validation.
+        """
+        due = self.iteration > 0 and self.is_due(self.config.train.validate_every)
+        return due and self.validated != self.iteration
+
     def is_best(self, scores: Scores) -> bool:
-        """Say whether these are the best scores so far; keep them if they are.
+        """Take note of a validation: say whether these are the best scores so far; keep them if so.
 
         Single weights of a short training differ by a decibel from one validation to the next, and
         the best of them is a lucky draw; their running mean changes slowly, and so does its score.
         """
+        self.validated = self.iteration
         better = self.best_psnr is None or scores.psnr > self.best_psnr
         if better:
             self.best_psnr = scores.psnr
@@ -103,7 +146,17 @@ class Training:
     def checkpoint(self) -> Checkpoint:
         """Collect what `last.pth` holds."""
         trained = {"trained": self.network.state_dict()} if self.average else {}
-        return self.weights() | trained | {"optimiser": self.optimiser.state_dict()}
+        return (
+            self.weights()
+            | trained
+            | {
+                "optimiser": self.optimiser.state_dict(),
+                "validated": self.validated,
+                "skipped": self.skipped,
+                "steps": [tuple(step) for step in self.steps],
+                "averaged": int(self.average.n_averaged) if self.average else 0,
+            }
+        )
 
     def weights(self) -> Checkpoint:
         """Collect what `best.pth` holds: enough to predict."""
@@ -114,16 +167,30 @@ class Training:
             "best_psnr": self.best_psnr,
         }
 
-    def resume(self, path: Path) -> None:
-        """Go on from a `last.pth`."""
-        checkpoint = load_checkpoint(path)
+    def resume(self, checkpoint: Checkpoint, path: Path) -> None:
+        """Go on from what `last.pth` holds; settings are those of now, not those in it.
+
+        Args:
+            checkpoint: as `checkpoint` collected it; older ones lack some of it.
+            path: where it was read, for messages.
+
+        Raises:
+            DataError: of another network.
+        """
         load_weights(self.judged, checkpoint["params"], path)
         load_weights(self.network, checkpoint.get("trained") or checkpoint["params"], path)
-        if "optimiser" not in checkpoint:
-            raise DataError(
-                f"{path}: holds weights only; start from them with train.weights={path}"
-            )
-        self.optimiser.load_state_dict(checkpoint["optimiser"])
+        groups = self.optimiser.state_dict()["param_groups"]
+        state = checkpoint["optimiser"]["state"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]
+        self.validated = checkpoint.get("validated", self.iteration)
+        self.skipped = checkpoint.get("skipped", 0)
+        self.steps = [Step(*step) for step in checkpoint.get("steps", [])]
+        self._set_rate(max(self.iteration - 1, 0))
         if self.average:
-            self.average.n_averaged.fill_(self.iteration)
+            self.average.n_averaged.fill_(checkpoint.get("averaged") or self.iteration)
+
+
+def is_sound(step: Step) -> bool:
+    """Say whether a step was taken, and not skipped."""
+    return math.isfinite(step.gradient_norm)

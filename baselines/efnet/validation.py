@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from challenge.metrics.profiles import Profile, score_pair
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over the validation frames."""
+    """Means over the validation frames, and the frames' own."""
 
     psnr: float  # dB
     ssim: float
+    frames: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # psnr, ssim of each
 
 
 def validate(restorer: Restorer, dataset: Dataset, profile: Profile, folder: Path) -> Scores:
@@ -30,26 +32,26 @@ def validate(restorer: Restorer, dataset: Dataset, profile: Profile, folder: Pat
         profile: the metric profile, as the challenge's rules name it.
         folder: where the PNGs go.
     """
-    rows = []
+    rows = {}
     for index in range(len(dataset)):
         sample = dataset[index]
         assert sample.sharp is not None
         path = folder / f"{sample.frame}.png"
         write_png(path, restorer(sample))
-        rows.append(score_pair(profile, read_png(path), sample.sharp))
+        rows[sample.frame] = score_pair(profile, read_png(path), sample.sharp)
     return mean_scores(rows)
 
 
 def blurry_scores(dataset: Dataset, profile: Profile) -> Scores:
     """Score the input itself; events are not read."""
-    rows = [
-        score_pair(profile, dataset.read_blurry(frame), dataset.read_sharp(frame))
+    rows = {
+        frame: score_pair(profile, dataset.read_blurry(frame), dataset.read_sharp(frame))
         for frame in dataset.frames
-    ]
+    }
     return mean_scores(rows)
 
 
-def mean_scores(rows: list[dict[str, float]]) -> Scores:
-    """Average over images."""
-    psnr, ssim = (float(np.mean([row[key] for row in rows])) for key in ("psnr", "ssim"))
-    return Scores(psnr, ssim)
+def mean_scores(rows: Mapping[str, Mapping[str, float]]) -> Scores:
+    """Average over images: the scores of each frame, by its name."""
+    psnr, ssim = (float(np.mean([row[key] for row in rows.values()])) for key in ("psnr", "ssim"))
+    return Scores(psnr, ssim, rows)

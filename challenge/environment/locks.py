@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib.util
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ WAIT_S = 30.0
 PAUSE_S = 0.02
 STALE_S = 60.0
 """Where the system has no locks: so old, a lock file belongs to a process that was killed."""
+EXCLUSIVE = ".exclusive"
+"""Suffix of the file that stands for a lock where the file system has none."""
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 Held = tuple[Path, int | None]
 """The lock file, and its open descriptor where the system's lock is on that."""
@@ -35,15 +38,15 @@ def locked(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
         OSError: of the system, with the name of `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock")
+    lock = lock_of(path)
     deadline = time.monotonic() + wait_s
     try:
         while (held := _take(lock)) is None:
             if time.monotonic() > deadline:
                 since = f"has been changing it for {wait_s:g} s" if wait_s else "is changing it"
                 raise ChallengeError(
-                    f"{path}: another process {since}; wait for it and try again, or remove "
-                    f"{lock} where there is none"
+                    f"{path}: another process{_named(path)} {since}; wait for it and try again, "
+                    f"or remove {lock} where there is none"
                 )
             time.sleep(PAUSE_S)
     except OSError as error:
@@ -51,12 +54,70 @@ def locked(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
         raise
     taken, descriptor = held
     try:
+        with contextlib.suppress(OSError):  # a full disk keeps nobody from holding a lock
+            taken.write_text(f"{socket.gethostname()} {os.getpid()}\n", encoding="utf-8")
         yield
     finally:
         with contextlib.suppress(OSError):
             taken.unlink()
         if descriptor is not None:
             os.close(descriptor)
+
+
+def lock_of(path: Path) -> Path:
+    """Name the lock file of a path."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def is_locked(path: Path) -> bool:
+    """Say whether a process has the lock of `path`; takes and changes nothing.
+
+    Where the file system has no locks of its own, those are meant that are younger than STALE_S.
+    """
+    lock = lock_of(path)
+    made = [] if HAS_LOCKS else [lock]
+    for file in (lock.with_suffix(EXCLUSIVE), *made):
+        with contextlib.suppress(OSError):
+            if time.time() - file.stat().st_mtime < STALE_S:
+                return True
+    return HAS_LOCKS and _is_taken(lock)
+
+
+def holder_of(path: Path) -> tuple[str, int] | None:
+    """Return the machine and the number of the process that has the lock of `path`, or was killed
+    while it had it; None where there is no lock file, or it does not say.
+    """
+    lock = lock_of(path)
+    for file in (lock, lock.with_suffix(EXCLUSIVE)):
+        try:
+            machine, number = file.read_text(encoding="utf-8").split()
+            return machine, int(number)
+        except (OSError, ValueError):  # not there, or taken this very moment
+            continue
+    return None
+
+
+def _named(path: Path) -> str:
+    holder = holder_of(path)
+    return f" ({holder[0]}, process {holder[1]})" if holder else ""
+
+
+def _is_taken(lock: Path) -> bool:
+    import fcntl
+
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _take(lock: Path) -> Held | None:
@@ -77,7 +138,7 @@ def _take(lock: Path) -> Held | None:
         os.close(descriptor)
         if error.errno not in UNSUPPORTED:
             raise
-        return _create(lock.with_suffix(".exclusive"))
+        return _create(lock.with_suffix(EXCLUSIVE))
     os.close(descriptor)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,24 @@ def free_memory(root: Path = Path("/")) -> int | None:
         root: where `proc/` and `sys/` are.
     """
     return min([*_left_on_machine(root), *_left_in_groups(root)], default=None)
+
+
+def peak_memory(root: Path = Path("/")) -> int | None:
+    """Read the most bytes of memory that this process ever held at once (its peak resident set);
+    None if the system does not tell.
+
+    Args:
+        root: where `proc/` is.
+    """
+    if kib := _numbers(root / "proc/self/status").get("VmHWM:"):
+        return 1024 * kib
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def _left_on_machine(root: Path) -> Iterator[int]:

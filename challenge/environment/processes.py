@@ -39,14 +39,15 @@ def map_in_processes(
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start, (prepare,)) as pool:
+    with ProcessPoolExecutor(workers, context, follow_parent, (prepare,)) as pool:
         try:
             yield from pool.map(function, jobs)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(prepare: Callable[[], None] | None) -> None:
+def follow_parent(prepare: Callable[[], None] | None = None) -> None:
+    """Make this process one that leaves Ctrl-C to its parent, and ends when that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

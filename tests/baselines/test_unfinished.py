@@ -318,6 +318,9 @@ def test_tiles_are_chosen_to_fit_and_said_and_kept(
     assert train.main(validated, tmp_path / "runs") == 0
     assert "validation: in tiles of 32 pixels" in capsys.readouterr().out
     assert "tile: 32" in (tmp_path / "runs" / "v" / "config.yml").read_text()
+    monkeypatch.delenv("KIT_MEMORY")  # with all the memory there is: resumed, it stays as it was
+    assert train.main([*validated, "train.iterations=2", "--resume"], tmp_path / "runs") == 0
+    assert "tile: 32" in (tmp_path / "runs" / "v" / "config.yml").read_text()
     monkeypatch.setenv("KIT_MEMORY", "1")
     assert train.main(validated, tmp_path / "runs") == 1
     assert "error: validation: EFNet of network.wf=4 needs" in capsys.readouterr().err

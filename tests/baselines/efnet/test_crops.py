@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from samples import write_tiled
 
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.crops import Crops, Cut, Positions, collate, training_batches
 from baselines.efnet.inputs import Reading, arrays_of, inputs_of
-from challenge.datasets import open_split
+from challenge.datasets import DataSource, open_split
 from challenge.errors import DataError
 from challenge.sample import Sample
 
@@ -119,3 +121,16 @@ def test_what_is_kept_in_memory_changes_no_bit(highrev: Path, crop: int) -> None
         for one, other in zip(read[position], kept[position], strict=True):
             assert one is not None and other is not None and torch.equal(one, other)
     assert not read.kept and sorted(kept.kept) == sorted(frames.frames)
+
+
+@pytest.mark.parametrize("form", ["highrev_raw", "highrev_voxel"])
+def test_what_workers_are_sent_comes_back_the_same(tmp_path: Path, form: str) -> None:
+    """They are fresh processes: data sets are pickled. A store: `test_prepare.py`; HDF5:
+    `test_scer_hdf5.py`.
+    """
+    source = DataSource(write_tiled(tmp_path / "HighREV"), form, tmp_path / "HighREV_voxel")
+    data = DataConfig(format=form, keep_in_memory=True)
+    crops = Crops(source.open("train"), data, TrainConfig(crop=16))
+    sent = pickle.loads(pickle.dumps(crops))
+    for one, other in zip(crops[3], sent[3], strict=True):
+        assert one is other is None or torch.equal(one, other)

@@ -1,0 +1,1 @@
+"""The trainings in `runs/`, read from what they wrote: `bash run.sh runs`."""
