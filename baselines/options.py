@@ -33,6 +33,10 @@ Flips = Annotated[
 Local = Annotated[
     int, typer.Option(help="attention over windows of so many pixels, as those of the crops")
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="torch, openvino or onnxruntime; default: torch, or what runs the file"),
+]
 Precision = Annotated[str | None, typer.Option(help="float32, bfloat16, auto; default: as trained")]
 Memory = Annotated[float | None, typer.Option(help="GiB that may be used; default: what is free")]
 Afresh = Annotated[bool, typer.Option("--afresh", help="do not go on with what was interrupted")]

@@ -25,6 +25,7 @@ from baselines.options import (
     Afresh,
     Checkpoints,
     Data,
+    Engine,
     Flips,
     Local,
     Memory,
@@ -70,6 +71,7 @@ def command(
     overlap: Overlap = None,
     flips: Flips = False,
     local: Local = 0,
+    engine: Engine = None,
     precision: Precision = None,
     memory: Memory = None,
     afresh: Afresh = False,
@@ -81,7 +83,7 @@ def command(
 
     Example: bash run.sh predict --data /data/my_recording --split test
     """
-    settings = Inference("torch", precision, parse_sides(tile), overlap, flips, local, memory)
+    settings = Inference(engine, precision, parse_sides(tile), overlap, flips, local, memory)
     training, weights = find_weights(run, baseline, tuple(checkpoint or ()), runs)
     config = read_training_config(training) if training else {}
     source, played_by = find_data(data, rules, config)

@@ -72,7 +72,7 @@ def load_restorer(
     elif settings != Inference():
         raise ConfigError(
             f"baseline {baseline}: takes no settings of restoring; leave out --tile, --overlap, "
-            f"--flips, --local, --precision, or give {path}.load a parameter `settings`"
+            f"--flips, --local, --engine, --precision, or give {path}.load a parameter `settings`"
         )
     restorer: Restorer = load(dataset, checkpoint, device, **told)
     return restorer

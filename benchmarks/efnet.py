@@ -1,11 +1,13 @@
-"""How fast EFNet trains, and in how much memory: ours, and the published network beside it.
+"""How fast EFNet restores and trains, and in how much memory: ours, and the published network.
 
-python benchmarks/efnet.py [--published DIR] [--wf 16 --batch 4 --crop 128] [--precision bfloat16]
+python benchmarks/efnet.py [--published DIR] [--rows forward1,frame] [--wf 16 --size 64]
 
-`--published` is a checkout of AHupuJR/EFNet; its network file is run as it is, with equal weights.
-One training step is forward, the published loss, backward and the optimiser's step. Both networks
-take turns in one process, so that a machine that slows down slows both; times are medians. Memory
-is that of a process of its own: the growth of its peak on the CPU, the allocator's peak on a GPU.
+`--published` is a checkout of AHupuJR/EFNet; its network file is run as it is, with equal weights
+and inputs. Everyone who takes part computes in a process of its own, ours with the settings of the
+C library that run.sh makes, published without, and they take turns, so that a machine that slows
+down slows all. Times are medians, ratios medians of the ratios of each turn. Memory is the growth
+of a process's peak on the CPU, the allocator's peak on a GPU. A training step is forward, the
+published loss, backward, clipping and AdamW.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ if __name__ == "__main__":
 
 import importlib.util
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -28,14 +31,16 @@ import time
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import torch
 import typer
+from torch.utils.flop_counter import FlopCounterMode
 
-from baselines.efnet.config import PRECISIONS
-from baselines.efnet.device import autocast, choose_device, device_name
+from baselines.efnet.device import autocast, choose_device, device_name, tuned_to_one_size
 from baselines.efnet.losses import psnr_loss
 from baselines.efnet.model import EFNet
 from challenge import cli
@@ -43,17 +48,40 @@ from challenge.environment.torchvision_shim import ensure_torchvision_imports
 from challenge.errors import ConfigError
 
 MIB = 2.0**20
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+"""What `keep_memory` of run.sh exports."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class Row:
     """What is measured."""
 
-    wf: int
+    name: str
+    trains: bool
     batch: int
-    crop: int
+    height: int
+    width: int
+    turns: int
+
+
+class Turn(NamedTuple):
+    """What one turn took, and gave."""
+
+    wall: float  # seconds
+    used: float  # seconds of the processor
+    memory: float  # MiB, the peak so far
+    result: np.ndarray
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who takes part."""
+
+    network: str  # ours, published
     precision: str
+    wf: int
     device: str
+    published: Path | None
 
 
 def published_network(checkout: Path, wf: int) -> torch.nn.Module:
@@ -81,35 +109,46 @@ def published_network(checkout: Path, wf: int) -> torch.nn.Module:
     return network
 
 
-def step_of(network: torch.nn.Module, setting: Setting) -> Callable[[], None]:
-    """Prepare one training step on constant random data."""
-    device = choose_device(setting.device)
+def work_of(network: torch.nn.Module, contender: Contender, row: Row) -> Callable[[], Any]:
+    """Prepare one turn on constant random data; it returns what was restored, or the loss."""
+    device = choose_device(contender.device)
     network = network.to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    if contender.network == "ours" and device.type == "cuda":
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=1e-4, fused=contender.network == "ours" or None
+    )
     rng = torch.Generator().manual_seed(0)
-    size = (setting.batch, 3, setting.crop, setting.crop)
+    size = (row.batch, 3, row.height, row.width)
     blurry, sharp = (torch.rand(size, generator=rng).to(device) for _ in range(2))
-    voxel = torch.randn((setting.batch, 6, *size[2:]), generator=rng).to(device)
+    voxel = torch.randn((row.batch, 6, *size[2:]), generator=rng).to(device)
 
-    def step() -> None:
-        with autocast(device, setting.precision):
-            stages = network(blurry, voxel)
-        optimiser.zero_grad(set_to_none=True)
-        psnr_loss(stages, sharp).backward()  # type: ignore[no-untyped-call]
+    def forward() -> torch.Tensor:
+        with torch.inference_mode(), autocast(device, contender.precision):
+            restored: torch.Tensor = network(blurry, voxel)[-1]
+        return restored
+
+    def step() -> torch.Tensor:
+        with tuned_to_one_size(device):
+            with autocast(device, contender.precision):
+                stages = network(blurry, voxel)
+            optimiser.zero_grad(set_to_none=True)
+            loss = psnr_loss(stages, sharp)
+            loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 0.01)
         optimiser.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        return loss.detach()
 
-    return step
+    return step if row.trains else forward
 
 
-def network_called(name: str, setting: Setting, published: Path | None) -> torch.nn.Module:
-    """Make the network called "ours" or "published"."""
+def network_of(contender: Contender) -> torch.nn.Module:
+    """Make the network; both have the weights of one seed."""
     torch.manual_seed(0)
-    if name == "ours":
-        return EFNet(wf=setting.wf)
-    assert published is not None
-    return published_network(published, setting.wf)
+    if contender.network == "ours":
+        return EFNet(wf=contender.wf)
+    assert contender.published is not None
+    return published_network(contender.published, contender.wf)
 
 
 def peak_so_far() -> float:
@@ -121,58 +160,135 @@ def peak_so_far() -> float:
     return int(line.split()[1]) / 1024
 
 
-def peak_memory(name: str, setting: Setting, published: Path | None) -> float:
-    """Measure the MiB that three steps take beyond what the idle process has."""
-    network = network_called(name, setting, published)
-    device = choose_device(setting.device)
+def take_part(pipe: Connection, contender: Contender, row: Row) -> None:
+    """Compute once each time the pipe says so, answering with a Turn."""
+    network, device = network_of(contender), choose_device(contender.device)
     before = peak_so_far()
-    step = step_of(network, setting)
-    for _ in range(3):
-        step()
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / MIB
-    return peak_so_far() - before
+    work = work_of(network, contender, row)
+    while pipe.recv():
+        began, used = time.perf_counter(), time.process_time()
+        result = work().float().cpu().numpy()  # waits for a GPU
+        wall, used = time.perf_counter() - began, time.process_time() - used
+        memory = peak_so_far() - before
+        if device.type == "cuda":
+            memory = torch.cuda.max_memory_allocated(device) / MIB
+        pipe.send(Turn(wall, used, memory, result))
+
+
+def measure(contenders: list[Contender], row: Row) -> list[list[Turn]]:
+    """Let all take turns; the first of each is not counted."""
+    spawn, pipes = multiprocessing.get_context("spawn"), []
+    for contender in contenders:
+        here, there = spawn.Pipe()
+        settings = KEPT_MEMORY if contender.network == "ours" else {}
+        outer = {name: os.environ.pop(name, None) for name in KEPT_MEMORY}
+        os.environ.update(settings)
+        process = spawn.Process(target=take_part, args=(there, contender, row), daemon=True)
+        process.start()
+        for name in KEPT_MEMORY:
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in outer.items() if value is not None})
+        pipes.append((here, process))
+    turns: list[list[Turn]] = [[] for _ in contenders]
+    for _ in range(row.turns + 1):
+        for (pipe, _process), taken in zip(pipes, turns, strict=True):
+            pipe.send(True)
+            taken.append(pipe.recv())
+    for pipe, process in pipes:
+        pipe.send(False)
+        process.join()
+    return [taken[1:] for taken in turns]
+
+
+def operations(contender: Contender, row: Row) -> float:
+    """Count the floating-point operations of one turn, two for each multiplication and sum."""
+    with torch.device("meta"):
+        network = network_of(contender)
+        size = (row.batch, 3, row.height, row.width)
+        image, voxel = torch.empty(size), torch.empty((row.batch, 6, *size[2:]))
+        with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(row.trains):
+            stages = network(image, voxel)
+            if row.trains:
+                psnr_loss(stages, image).backward()  # type: ignore[no-untyped-call]
+    return float(counter.get_total_flops())
+
+
+def peak_rate(device: torch.device, precision: str) -> float:
+    """Measure the operations per second of a large matrix product."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    size, seconds = (8192 if device.type == "cuda" else 2048), []
+    a, b = (torch.randn(size, size, dtype=dtype, device=device) for _ in range(2))
+    for _ in range(10):
+        began = time.perf_counter()
+        (a @ b)[0, 0].item()  # waits for a GPU
+        seconds.append(time.perf_counter() - began)
+    return float(2 * size**3 / min(seconds))
+
+
+def rows_of(size: int, frame: tuple[int, int], batches: list[int], turns: int) -> list[Row]:
+    """List all that can be measured."""
+    steps = [Row(f"step{batch}", True, batch, size, size, turns) for batch in batches]
+    return [
+        Row("forward1", False, 1, size, size, turns),
+        Row("forward4", False, 4, size, size, turns),
+        Row("frame", False, 1, *frame, min(turns, 2)),
+        *steps,
+    ]
+
+
+def report(row: Row, contenders: list[Contender], peaks: dict[str, float]) -> None:
+    """Measure one row and print it, each beside the first."""
+    turns = measure(contenders, row)
+    print(f"{row.name}: {row.batch}x{row.height}x{row.width} (images x height x width)")
+    for contender, taken in zip(contenders, turns, strict=True):
+        wall = statistics.median(turn.wall for turn in taken)
+        used = statistics.median(turn.used for turn in taken)
+        pairs = list(zip(turns[0], taken, strict=True))
+        faster = statistics.median(first.wall / turn.wall for first, turn in pairs)
+        cheaper = statistics.median(first.used / turn.used for first, turn in pairs)
+        share = operations(contender, row) / wall / peaks[contender.precision]
+        off = np.abs(taken[0].result - turns[0][0].result).max()
+        print(
+            f"  {contender.network:9} {contender.precision:8} {wall * 1e3:9.1f} ms "
+            f"(processor {used * 1e3:9.1f})  {row.batch / wall:7.2f} images/s  "
+            f"{max(turn.memory for turn in taken):6.0f} MiB  {share:4.0%} of the peak  "
+            f"x{faster:.2f} (processor x{cheaper:.2f})  off by {off:.1e}",
+            flush=True,
+        )
 
 
 def command(
     published: Annotated[Path | None, typer.Option(help="checkout of the published code")] = None,
-    wf: Annotated[int, typer.Option(help="width of the first level")] = 16,
-    batch: Annotated[int, typer.Option(help="images in a batch")] = 4,
-    crop: Annotated[int, typer.Option(help="side of a crop in pixels")] = 128,
-    precision: Annotated[str, typer.Option(help=", ".join(PRECISIONS))] = "bfloat16",
+    wf: Annotated[int, typer.Option(help="width of the first level")] = 64,
+    size: Annotated[int, typer.Option(help="side of a crop in pixels")] = 256,
+    frame: Annotated[str, typer.Option(help="of a whole frame, width x height")] = "1632x1224",
+    batches: Annotated[str, typer.Option(help="images in a training step")] = "4,16",
+    rows: Annotated[str, typer.Option(help="forward1,forward4,frame,step4; or all")] = "all",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda")] = "auto",
-    steps: Annotated[int, typer.Option(help="timed steps of each network", min=1)] = 15,
+    turns: Annotated[int, typer.Option(help="of each, after one that is not counted")] = 7,
 ) -> None:
-    """Time training steps of EFNet.
+    """Time forward passes and training steps of EFNet.
 
-    Example: python benchmarks/efnet.py --published ../EFNet --wf 64 --crop 256 --device cuda
+    Example: python benchmarks/efnet.py --published ../EFNet --device cuda
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f"--precision {precision}: expected {' or '.join(PRECISIONS)}")
-    setting = Setting(wf, batch, crop, precision, device)
-    names = ["ours", "published"] if published else ["ours"]
-    taking = {name: step_of(network_called(name, setting, published), setting) for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(steps + 3):
-        for name in names:
-            began = time.perf_counter()
-            taking[name]()
-            if turn >= 3:
-                seconds[name].append(time.perf_counter() - began)
-    threads = f", {torch.get_num_threads()} threads" if choose_device(device).type == "cpu" else ""
-    print(f"{setting}, torch {torch.__version__}, {device_name(choose_device(device))}{threads}")
-    spawn = multiprocessing.get_context("spawn")
-    for name in names:
-        with spawn.Pool(1) as pool:
-            memory = pool.apply(peak_memory, (name, setting, published))
-        median = statistics.median(seconds[name])
-        print(
-            f"{name:9}  {median * 1e3:8.1f} ms  {batch / median:7.1f} images/s  {memory:7.0f} MiB"
-        )
-    if published:
-        pairs = zip(seconds["published"], seconds["ours"], strict=True)
-        ratio = statistics.median(theirs / ours for theirs, ours in pairs)
-        print(f"ours is {ratio:.2f} times as fast")
+    width, height = map(int, frame.split("x"))
+    known = rows_of(size, (height, width), [int(n) for n in batches.split(",")], turns)
+    chosen = [row for row in known if rows == "all" or row.name in rows.split(",")]
+    if not chosen:
+        raise ConfigError(f"--rows {rows}: expected some of {', '.join(r.name for r in known)}")
+    names = ["published", "ours"] if published else ["ours"]
+    contenders = [
+        Contender(name, precision, wf, device, published)
+        for name in names
+        for precision in ("float32", "bfloat16")
+    ]
+    where = choose_device(device)
+    threads = f", {torch.get_num_threads()} threads" if where.type == "cpu" else ""
+    peaks = {precision: peak_rate(where, precision) for precision in ("float32", "bfloat16")}
+    said = ", ".join(f"{name} {rate / 1e12:.2f} T/s" for name, rate in peaks.items())
+    print(f"wf {wf}, torch {torch.__version__}, {device_name(where)}{threads}; matrices {said}")
+    for row in chosen:
+        report(row, contenders, peaks)
 
 
 def main() -> int:

@@ -156,6 +156,7 @@ class Panel:
     title: str
     below: str
     lines: list[Line]
+    unit: str = "s"
 
     def svg(self, left: int) -> str:
         """Draw it, 400x300, its corner at (left, 0)."""
@@ -171,7 +172,7 @@ class Panel:
         drawn = [f'<text x="{left + 60}" y="24" font-weight="bold">{self.title}</text>']
         drawn.append(f'<text x="{left + 120}" y="290">{self.below}</text>')
         for power in range(int(low), int(high) + 1):
-            (x, y), word = place(10 ** xs.min(), 10.0**power), f"{10.0**power:g} s"
+            (x, y), word = place(10 ** xs.min(), 10.0**power), f"{10.0**power:g} {self.unit}"
             drawn.append(f'<line x1="{x}" x2="{left + 290}" y1="{y}" y2="{y}" stroke="#ddd"/>')
             drawn.append(f'<text x="{x - 6}" y="{y + 4}" text-anchor="end">{word}</text>')
         for x in self.lines[0][1]:

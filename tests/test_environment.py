@@ -56,7 +56,7 @@ def test_conda_takes_everything_but_python_from_pyproject() -> None:
     assert CONDA["name"] == bootstrap.setting("name")
     *conda, by_pip = CONDA["dependencies"]
     assert conda == ["python" + bootstrap.setting("requires-python"), "pip"]
-    assert by_pip == {"pip": ["-e .[dev,events,fast,video]"]}
+    assert by_pip == {"pip": ["-e .[dev,events,fast,export,video]"]}
 
 
 def test_bootstrap_reads_pyproject_as_a_toml_reader_does() -> None:

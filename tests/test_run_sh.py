@@ -73,6 +73,9 @@ def arguments_of(done: subprocess.CompletedProcess[str]) -> list[str]:
         ("train", [LAUNCHER, "baselines.efnet.train"]),
         ("runs", [LAUNCHER, "baselines.efnet.runs"]),
         ("predict", [LAUNCHER, "baselines.predict"]),
+        ("fuse", [LAUNCHER, "challenge.commands.fuse"]),
+        ("export", [LAUNCHER, "baselines.efnet.export"]),
+        ("profile", [LAUNCHER, "baselines.profiling"]),
         ("score", [LAUNCHER, "baselines.references"]),
         ("weights", [LAUNCHER, "challenge.commands.weights"]),
         ("leaderboard", [LAUNCHER, "leaderboard"]),
@@ -127,8 +130,9 @@ def test_help_lists_the_verbs_in_the_order_of_the_journey(
 ) -> None:
     done = call(kit, *arguments, active=False)
     order = ["setup", "data", "download", "convert", "prepare", "import", "train", "runs"]
-    order += ["predict", "score", "weights", "leaderboard", "show", "submit", "check", "ledger"]
-    order += ["rehearse", "bundle", "test", "lint", "doctor"]
+    order += ["predict", "fuse", "export", "profile"]
+    order += ["score", "weights", "leaderboard", "show", "submit", "check", "ledger", "rehearse"]
+    order += ["bundle", "test", "lint", "doctor"]
     lines = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     assert (done.returncode, lines) == (0, order)
 

@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 MLP_EXPANSION = 4  # hidden channels of the fusion's MLP, per channel
 
+PART_BYTES = 4 * 2**20
+"""Of the MLP's hidden layer at a time, where no gradient is wanted: what caches hold."""
+
 
 def conv1x1(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
     """Return a linear map of the channels at each pixel."""
@@ -34,9 +37,26 @@ def halving(channels: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, kernel_size=4, stride=2, padding=1, bias=False)
 
 
+class LayerNorm(nn.LayerNorm):
+    """Layer norm over the last axis, in the precision of its input.
+
+    Sums are float32 all the same. Autocast would write every pixel as float32, for the next layer
+    to read it back as bfloat16.
+    """
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (..., C) -> (..., C)."""
+        device = tokens.device.type
+        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+            return super().forward(tokens)
+        with torch.autocast(device, enabled=False):
+            weight, bias = self.weight.to(tokens.dtype), self.bias.to(tokens.dtype)
+            return F.layer_norm(tokens, self.normalized_shape, weight, bias, self.eps)
+
+
 def channel_norm(channels: int) -> nn.Sequential:
     """Layer norm over the last axis; `body` is its name in published checkpoints."""
-    return nn.Sequential(OrderedDict(body=nn.LayerNorm(channels)))
+    return nn.Sequential(OrderedDict(body=LayerNorm(channels)))
 
 
 class CrossModalAttention(nn.Module):
@@ -46,7 +66,9 @@ class CrossModalAttention(nn.Module):
 
         A = softmax(temperature * q k^T),  out = A v,  q from the image, k and v from the events.
 
-    Cost and memory grow linearly with the number of pixels; A is only (c, c).
+    A is only (c, c), and all that follows it is linear in the events: with A known, the small
+    matrices of v, of A and of the projection are multiplied first, and each pixel meets one (C, C)
+    matrix. So v is never computed, and q and k need not be there for all pixels at once.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -58,25 +80,39 @@ class CrossModalAttention(nn.Module):
         self.v = conv1x1(channels, channels, bias=False)
         self.project_out = conv1x1(channels, channels, bias=False)
 
-    def forward(self, image: Tensor, event: Tensor) -> Tensor:
-        """Map (N, HW, C) image and event tokens -> (N, HW, C)."""
-        samples, pixels, channels = image.shape
-        per_head = (samples, pixels, self.heads, channels // self.heads)
-        q = F.linear(image, self.q.weight.flatten(1))  # (N, HW, C)
-        k = F.linear(event, self.k.weight.flatten(1))  # (N, HW, C)
-        v = F.linear(event, self.v.weight.flatten(1))  # (N, HW, C)
+    def sums(self, image: Tensor, event: Tensor, pixels: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Sum over some of the pixels what A is made of; the sums of all parts are to be added.
 
-        q = F.normalize(q, dim=1).reshape(per_head).permute(0, 2, 3, 1)  # (N, heads, c, HW)
-        k = F.normalize(k, dim=1).reshape(per_head).permute(0, 2, 1, 3)  # (N, heads, HW, c)
-        attention = ((q @ k) * self.temperature).softmax(dim=-1)  # (N, heads, c, c)
+        Args:
+            image, event: (N, P, C) tokens of these pixels.
+            pixels: how many there are in all. q and k are divided by its root, which cancels out:
+                the sums then stay in the range of float16.
 
-        # Both A and the projection are linear in v. Multiplying these two small matrices first
-        # leaves a single product that touches every pixel.
-        project = self.project_out.weight.reshape(channels, self.heads, -1)  # (C, heads, c)
-        mix = project.transpose(0, 1) @ attention  # (N, heads, C, c)
-        mix = mix.transpose(1, 2).flatten(2)  # (N, C, C)
-        out: Tensor = v @ mix.transpose(1, 2)  # (N, HW, C)
+        Returns:
+            q k^T (N, heads, c, c), squares of q and of k (N, heads, c); float32, or float64.
+        """
+        per_head, scale = (*image.shape[:2], self.heads, -1), pixels**-0.5
+        q = F.linear(image, self.q.weight.flatten(1) * scale).reshape(per_head)
+        k = F.linear(event, self.k.weight.flatten(1) * scale).reshape(per_head)
+        product = q.permute(0, 2, 3, 1) @ k.transpose(1, 2)  # (N, heads, c, c)
+        wide = torch.promote_types(product.dtype, torch.float32)
+        return product.to(wide), _sum_of_squares(q, wide), _sum_of_squares(k, wide)
+
+    def matrix(self, product: Tensor, of_q: Tensor, of_k: Tensor) -> Tensor:
+        """Map the sums over all pixels -> M (N, C, C): event tokens e of a pixel become M e."""
+        q_scale, k_scale = (squares.clamp_min(1e-24).rsqrt() for squares in (of_q, of_k))
+        cosines = product * q_scale[..., :, None] * k_scale[..., None, :]  # (N, heads, c, c)
+        attention = (cosines * self.temperature).softmax(dim=-1).to(self.v.weight.dtype)
+        v = self.v.weight.reshape(self.heads, -1, self.v.in_channels)  # (heads, c, C)
+        out: Tensor = self.project_out.weight.flatten(1) @ (attention @ v).flatten(1, 2)
         return out
+
+
+def _sum_of_squares(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Map (N, P, heads, c) -> (N, heads, c), summed over pixels."""
+    if x.dtype == torch.float16:  # whose smallest numbers the squares would fall below
+        x = x.float()
+    return x.square().sum(dim=1, dtype=dtype)
 
 
 class Mlp(nn.Module):
@@ -94,23 +130,60 @@ class Mlp(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Image features plus what the events add to them: attention, then an MLP, both residual."""
+    """Image features plus what the events add to them: attention, then an MLP, both residual.
+
+    Where no gradient is wanted, the pixels are taken in parts, so that what is made of one, four
+    times its own size in the MLP, stays in the processor's cache.
+    """
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.norm1_image = channel_norm(channels)
         self.norm1_event = channel_norm(channels)
         self.attn = CrossModalAttention(channels, heads)
-        self.norm2 = nn.LayerNorm(channels)
+        self.norm2 = LayerNorm(channels)
         self.ffn = Mlp(channels)
 
     def forward(self, image: Tensor, event: Tensor) -> Tensor:
         """Map (N, C, H, W) image and event features -> (N, C, H, W)."""
         tokens = image.flatten(2).transpose(1, 2)  # (N, HW, C)
         event_tokens = event.flatten(2).transpose(1, 2)  # (N, HW, C)
-        tokens = tokens + self.attn(self.norm1_image(tokens), self.norm1_event(event_tokens))
-        tokens = tokens + self.ffn(self.norm2(tokens))
-        out: Tensor = tokens.transpose(1, 2).reshape(image.shape)  # (N, C, H, W)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            fused = self._fuse(tokens, event_tokens)
+        else:
+            fused = torch.empty_like(tokens)
+            for n in range(len(tokens)):
+                self._fuse_in_parts(tokens[n : n + 1], event_tokens[n : n + 1], fused[n : n + 1])
+        return fused.transpose(1, 2).reshape(image.shape)  # (N, C, H, W)
+
+    def _fuse(self, tokens: Tensor, event_tokens: Tensor) -> Tensor:
+        """Map (N, HW, C) image and event tokens -> (N, HW, C)."""
+        event_tokens = self.norm1_event(event_tokens)
+        sums = self.attn.sums(self.norm1_image(tokens), event_tokens, tokens.shape[1])
+        return self._add_events(tokens, event_tokens, self.attn.matrix(*sums))
+
+    def _fuse_in_parts(self, tokens: Tensor, event_tokens: Tensor, out: Tensor) -> None:
+        """Do the same part by part, into `out`."""
+        pixels, channels = tokens.shape[1:]
+        size = max(1, PART_BYTES // (MLP_EXPANSION * channels * tokens.element_size()))
+        parts = [slice(first, first + size) for first in range(0, pixels, size)]
+        sums_of_parts = [
+            self.attn.sums(
+                self.norm1_image(tokens[:, p]), self.norm1_event(event_tokens[:, p]), pixels
+            )
+            for p in parts
+        ]
+        sums = (torch.stack(same).sum(dim=0) for same in zip(*sums_of_parts, strict=True))
+        matrix = self.attn.matrix(*sums)
+        for p in parts:
+            out[:, p] = self._add_events(tokens[:, p], self.norm1_event(event_tokens[:, p]), matrix)
+
+    def _add_events(self, tokens: Tensor, event_tokens: Tensor, matrix: Tensor) -> Tensor:
+        """Map (N, P, C) image tokens and normalised event tokens of any pixels -> (N, P, C)."""
+        attended = event_tokens @ matrix.transpose(1, 2)
+        attended += tokens  # in place: no backward pass reads what a product of matrices gave
+        out: Tensor = self.ffn(self.norm2(attended))
+        out += attended
         return out
 
 
@@ -126,10 +199,10 @@ class Convolutions(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) -> (N, outputs, H, W)."""
-        # In place: a convolution's backward pass does not read its own output.
+        # In place: a convolution's backward pass does not read its own result.
         out = F.leaky_relu(self.conv_1(x), self.relu_slope, inplace=True)
         out = F.leaky_relu(self.conv_2(out), self.relu_slope, inplace=True)
-        total: Tensor = out + self.identity(x)
+        total: Tensor = self.identity(x).add_(out)
         return total
 
 
@@ -221,17 +294,19 @@ class GatedEncoder(Convolutions):
         self.downsample = halving(outputs)
 
     def forward(
-        self, x: Tensor, enc: Tensor, dec: Tensor, mask: Tensor | None
+        self, x: Tensor, enc: Tensor | None, dec: Tensor | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Map (N, inputs, H, W); enc, dec (N, outputs, H, W); mask (N, 1, H, W) -> next input,
-        skip.
+        """Map (N, inputs, H, W); enc, dec (N, outputs, H, W), mask (N, 1, H, W), or None all three
+        -> next input, skip.
         """
         out = self.features(x)  # (N, outputs, H, W)
         if mask is not None:
+            assert enc is not None and dec is not None
             mask = mask.to(enc.dtype)
-            from_enc = self.emgc_enc(enc) + self.emgc_enc_mask((1 - mask) * enc)
-            from_dec = self.emgc_dec(dec) + self.emgc_dec_mask(mask * dec)
-            out = out + from_enc + from_dec
+            out += self.emgc_enc(enc)
+            out += self.emgc_enc_mask((1 - mask) * enc)
+            out += self.emgc_dec(dec)
+            out += self.emgc_dec_mask(mask * dec)
         return self.downsample(out), out
 
 
@@ -243,10 +318,11 @@ class Decoder(nn.Module):
         self.up = nn.ConvTranspose2d(inputs, outputs, kernel_size=2, stride=2)
         self.conv_block = ConvBlock(inputs, outputs, relu_slope)
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Map (N, inputs, H/2, W/2) and (N, inputs - outputs, H, W) -> (N, outputs, H, W)."""
-        out: Tensor = self.conv_block(torch.cat([self.up(x), skip], dim=1))
-        return out
+    def join(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Map (N, inputs, H/2, W/2) and (N, inputs - outputs, H, W) -> (N, inputs, H, W), what
+        `conv_block` takes. Two calls, so that what was joined may be forgotten between them.
+        """
+        return torch.cat([self.up(x), skip], dim=1)
 
 
 class SupervisedAttention(nn.Module):
@@ -261,5 +337,5 @@ class SupervisedAttention(nn.Module):
     def forward(self, x: Tensor, blurry: Tensor) -> tuple[Tensor, Tensor]:
         """Map (N, C, H, W) features and the blurry image -> (N, C, H, W), stage 1's image."""
         image = blurry + self.conv2(x)
-        gate = torch.sigmoid(self.conv3(image))  # (N, C, H, W)
-        return x + self.conv1(x) * gate, image
+        gate = self.conv3(image.to(x.dtype)).sigmoid_()  # (N, C, H, W)
+        return torch.addcmul(x, self.conv1(x), gate), image

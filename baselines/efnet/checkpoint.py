@@ -13,6 +13,7 @@ from torch import Tensor
 
 from baselines.efnet.config import Config, NetworkConfig
 from baselines.efnet.inputs import Reading
+from baselines.efnet.metadata import KEY, Metadata
 from baselines.efnet.model import EFNet
 from challenge import cli
 from challenge.errors import DataError
@@ -30,6 +31,8 @@ BEST, LAST, PREVIOUS = "best.pth", "last.pth", "previous.pth"
 """In a training's folder: what predicts best, where it stands, where it stood a save earlier."""
 SET_ASIDE = ".unreadable"
 """Added to the name of a checkpoint that cannot be read."""
+EXPORTED = (".onnx", ".xml")
+"""Suffixes of files that another engine runs (`baselines.efnet.engines`)."""
 GATE = ".emgc_"
 """In the names of the weights that the event mask decides about."""
 HIGHREV_WAY = "voxel grids of mean 0 and spread 1, RGB, no event mask"
@@ -119,8 +122,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DataError(
             f"{path}: no such checkpoint; `bash run.sh train` makes one in runs/<name>/"
         )
+    if path.suffix.lower() in EXPORTED:
+        raise DataError(
+            f"{path}: holds a network that another engine runs, no weights for torch; take the "
+            "checkpoint it was exported from"
+        )
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = read_file(path)
+    except DataError:
+        raise
     except Exception as error:  # bytes that are no checkpoint make the unpickler raise anything
         fix = "copy it again" + _others(path)
         raise DataError(
@@ -136,6 +146,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if "conv_01.weight" not in params and "module.conv_01.weight" not in params:
         raise DataError(f"{path}: no EFNet: conv_01.weight is missing")
     return checkpoint
+
+
+def read_file(path: Path) -> Any:
+    """Read what torch.save wrote, or a safetensors file: ours with its metadata, or a bare one."""
+    if path.suffix.lower() != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True)
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        params = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        text = (file.metadata() or {}).get(KEY)
+    if text is None:
+        return params
+    metadata = Metadata.of_text(text, path)
+    told = {"iteration": metadata.iteration, "best_psnr": metadata.best_psnr}
+    known = {key: value for key, value in told.items() if value is not None}
+    return {"params": params, "config": metadata.config, **known}
 
 
 def published_reading(
@@ -203,26 +230,34 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
 
 
-def network_of(checkpoint: Checkpoint, path: Path) -> EFNet:
-    """Return the network a checkpoint belongs to, with its weights.
+def structure_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Find the arguments of the `EFNet` that a checkpoint belongs to, but `ev_chn`.
 
     Width, depth and channels are read off the weights themselves; what leaves no trace in them
     (heads, slope, order of fusion) comes from the checkpoint's `config`, else from the published
     values.
-
-    Raises:
-        DataError: the weights are not those of such a network.
     """
     params = checkpoint["params"]
     stored = checkpoint.get("config", {}).get("network", {})
     defaults = dataclasses.asdict(NetworkConfig())
     settings = {key: stored.get(key, value) for key, value in defaults.items()}
-    settings["wf"], in_channels = params["conv_01.weight"].shape[:2]
+    settings["wf"] = params["conv_01.weight"].shape[0]
     settings["depth"] = 1 + max(
         (int(key.split(".")[1]) for key in params if key.startswith("down_path_1.")), default=0
     )
+    return settings
+
+
+def network_of(checkpoint: Checkpoint, path: Path) -> EFNet:
+    """Return the network a checkpoint belongs to (see `structure_of`), with its weights.
+
+    Raises:
+        DataError: the weights are not those of such a network.
+    """
+    params = checkpoint["params"]
+    in_channels = params["conv_01.weight"].shape[1]
     bins = params["conv_ev1.weight"].shape[1] if "conv_ev1.weight" in params else 6
-    network = EFNet(in_chn=in_channels, ev_chn=bins, **settings)
+    network = EFNet(in_chn=in_channels, ev_chn=bins, **structure_of(checkpoint))
     load_weights(network, params, path)
     return network
 

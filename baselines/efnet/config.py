@@ -83,7 +83,9 @@ class TrainConfig:
     loss_weight: float = 0.5
     ema: float = 0.0  # share of itself that the running mean of the weights keeps; 0: no mean
     tile: int | None = None  # validation in tiles of so many pixels; 0: whole; None: memory decides
-    precision: str = "float32"  # bfloat16: autocast; auto: bfloat16 where the device has it
+    # bfloat16: autocast; auto: bfloat16 where the device has it; float16: for GPUs that have not
+    precision: str = "float32"
+    compile: bool = False  # by torch.compile; the first steps take minutes
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     seed: int = 10
     weights: str | None = None  # start from these

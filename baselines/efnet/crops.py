@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from baselines.distributed import World
 from baselines.efnet.augment import (
     augmented,
     changes_events,
@@ -152,17 +153,21 @@ class Crops(torch.utils.data.Dataset[Batch]):
 
 
 class Positions(torch.utils.data.Sampler[list[int]]):
-    """List the positions of each batch from `start` (an iteration) to `end`."""
+    """List the positions of each batch from `start` (an iteration) to `end`.
 
-    def __init__(self, start: int, end: int, batch: int) -> None:
-        self.start, self.end, self.batch = start, end, batch
+    Batch k of rank r of n is number k * n + r: n processes see what one sees with batches n times
+    as large.
+    """
+
+    def __init__(self, start: int, end: int, batch: int, world: World) -> None:
+        self.start, self.end, self.batch, self.world = start, end, batch, world
 
     def __len__(self) -> int:
         return self.end - self.start
 
     def __iter__(self) -> Iterator[list[int]]:
         for iteration in range(self.start, self.end):
-            first = iteration * self.batch
+            first = (iteration * self.world.size + self.world.rank) * self.batch
             yield list(range(first, first + self.batch))
 
 
@@ -182,9 +187,14 @@ def collate(items: list[Batch]) -> Batch:
 
 
 def training_batches(
-    dataset: Dataset, data: DataConfig, train: TrainConfig, start: int, pin: bool
+    dataset: Dataset,
+    data: DataConfig,
+    train: TrainConfig,
+    start: int,
+    pin: bool,
+    world: World | None = None,
 ) -> Generator[Batch, None, None]:
-    """Yield the batches of iterations `start` to the last one.
+    """Yield the batches of iterations `start` to the last one, this process's part of them.
 
     Workers are fresh processes: a forked copy of one with threads, such as torch's, can hang. Where
     the system can, they are forked from a bare one that has imported what they need, else each
@@ -192,7 +202,7 @@ def training_batches(
     """
     loader = DataLoader(
         Crops(dataset, data, train),
-        batch_sampler=Positions(start, train.iterations, train.batch),
+        batch_sampler=Positions(start, train.iterations, train.batch, world or World()),
         collate_fn=collate,
         num_workers=data.workers,
         pin_memory=pin,
@@ -222,10 +232,10 @@ def worker_context() -> BaseContext:
     return context
 
 
-def frames_of(dataset: Dataset, train: TrainConfig, iteration: int) -> list[str]:
-    """Name the frames that the batch of an iteration is cut from."""
-    first = iteration * train.batch
-    return [frame_at(dataset, train.seed, first + k) for k in range(train.batch)]
+def frames_of(dataset: Dataset, train: TrainConfig, iteration: int, processes: int) -> list[str]:
+    """Name the frames that the batches of an iteration are cut from, in all processes."""
+    batch = train.batch * processes
+    return [frame_at(dataset, train.seed, iteration * batch + k) for k in range(batch)]
 
 
 def frame_at(dataset: Dataset, seed: int, position: int) -> str:

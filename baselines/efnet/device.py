@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from challenge.errors import ConfigError
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, local_rank: int | None = None) -> torch.device:
     """Choose the device that `name` ("auto", "cpu", "cuda", "cuda:1") stands for; auto takes a GPU
     if there is one.
+
+    Args:
+        local_rank: number of this process on this machine, where each takes a GPU of its own.
 
     Raises:
         ConfigError: no such device on this machine.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank is not None:
+        name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -37,8 +46,44 @@ def device_name(device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:
-    """Make the context in which the network is called: bfloat16 autocast, or nothing."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device, precision))
+    """Make the context in which the network is called: autocast to half the bits, or nothing.
+
+    Weights stay float32, and so do the images that are added to what the network finds.
+    """
+    half = torch.float16 if precision == "float16" else torch.bfloat16
+    enabled = precision == "float16" or uses_bfloat16(device, precision)
+    return torch.autocast(device.type, half, enabled=enabled)
+
+
+@contextlib.contextmanager
+def tuned_to_one_size(device: torch.device) -> Iterator[None]:
+    """Let cuDNN try its algorithms on the sizes it meets here, and keep the fastest of each.
+
+    For crops, which are all of one size. Otherwise torch's own choices stand: on a GPU convolutions
+    of float32 round their factors to TF32, as they do in the published code, matrix products do not
+    (`torch.set_float32_matmul_precision("high")` lets them).
+    """
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def compiled(network: nn.Module, device: torch.device) -> Callable[..., list[Tensor]]:
+    """Let torch compile a network: the first call of each size takes a minute or more.
+
+    The network itself stays as it is, its state_dict too; only calls of what is returned are fast.
+
+    Raises:
+        ConfigError: what torch compiles with is missing on this machine.
+    """
+    if device.type == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        raise ConfigError("train.compile=true: needs a C++ compiler, such as g++; found none")
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        raise ConfigError("train.compile=true: needs triton; pip install triton")
+    return torch.compile(network, dynamic=False)
 
 
 def uses_bfloat16(device: torch.device, precision: str) -> bool:

@@ -13,14 +13,14 @@ OVERLAP = 0.25
 """Share of a tile's side by which tiles overlap, where nothing else is asked for."""
 SMALLEST = 32
 """Pixels; of a smaller tile the network would see next to nothing."""
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
 class Inference:
     """Settings of restoring; by default the machine decides."""
 
-    engine: str = "torch"
+    engine: str | None = None  # None: torch, or for an exported file the fastest that is installed
     precision: str | None = None  # None: as trained
     tiles: tuple[int, ...] = ()  # sides in pixels, results averaged; 0: whole; (): memory decides
     overlap: int | None = None  # of tiles, in pixels; None: a quarter of the side
@@ -60,6 +60,7 @@ class Inference:
         """Say what is out of the ordinary, for the readme of a submission; "" if nothing is."""
         sides = " and ".join(str(side) if side else "the whole frame" for side in self.tiles)
         told = [f"tiles of {sides}"] if any(self.tiles) else []
+        told = [f"by {self.engine}", *told] if self.engine not in (None, "torch") else told
         told += [f"attention over windows of {self.local}"] if self.local else []
         return ", ".join([*told, *["mean of 8 flips and rotations"] * self.flips])
 

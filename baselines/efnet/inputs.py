@@ -51,6 +51,17 @@ class Reading:
             data.get("channel_order", cls.channel_order),
         )
 
+    def to_config(self) -> dict[str, Any]:
+        """Write it as the `data` section that `of_config` takes it from."""
+        return {
+            "representation": self.representation.kind,
+            "bins": self.representation.bins,
+            "windows": list(self.representation.windows),
+            "normalise": self.normalise,
+            "event_mask": self.event_mask,
+            "channel_order": self.channel_order,
+        }
+
 
 class Arrays(NamedTuple):
     """A frame, or a part of it, before it becomes tensors; all of one height and width."""

@@ -16,8 +16,17 @@ from challenge.errors import ChallengeError, ConfigError
 MEMORY_VARIABLE = "KIT_MEMORY"
 """GiB there are, for who knows better than the system, or than the estimate."""
 
-BYTES = {"float32": 72, "bfloat16": 45}
-"""Per pixel and channel of the first level, for a network of three levels."""
+BASE = int(0.15 * GIB)
+"""Of any call of a network in a CPU process: what the libraries and the C library keep."""
+
+WEIGHTS = 2068
+"""Weights of a network of three levels, by the square of its width, `network.wf`."""
+
+PIXEL = {"float32": (40, 220), "bfloat16": (20, 170)}
+"""Of restoring, bytes per pixel: for each channel of the first level, and besides."""
+
+STEP = {"float32": (350, 700), "bfloat16": (215, 700)}
+"""Of a training step, likewise: what backward needs is kept."""
 
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "ALLOC_FAILED")
 """What torch says in a plain RuntimeError, on the CPU and in cuBLAS."""
@@ -30,33 +39,43 @@ FRAME = 300
 while the other is restored), the network's inputs, and the result.
 """
 
-SMALL_BLOCKS = 0.5 * GIB
-"""What the C library keeps beside: blocks under 32 MiB it does not hand back."""
-
 
 def frame_need(width_of_network: int, height: int, width: int, precision: str) -> int:
-    """Estimate the bytes that restoring one frame takes on top of the idle process.
+    """Estimate the bytes that restoring one frame, or a tile, takes on top of the idle process.
 
-    BYTES * wf * height * width + SMALL_BLOCKS, above every peak of the resident set (VmHWM) that
-    was measured in a CPU process on top of itself idle (0.3 GiB), in GiB:
-
-        wf, frame        float32  bfloat16
-        64, 1632x1224    7.0      3.9
-        64, 816x612      1.9      1.2
-        64, 320x256      0.4      0.3
-        32, 816x612      1.2      0.8
-        16, 1632x1224    2.0      1.3
-        16, 816x612      0.9      0.4
-
-    An earlier, whole run of `validate` took 9.2 GiB on 1632x1224, hence the room above. Three
-    levels, one thread, torch 2.13. Not measured on a GPU, whose libraries take room besides.
+    BASE, weights, and PIXEL for each pixel: above every peak of the resident set that
+    `benchmarks/cost.py` measured (one thread, torch 2.13, three levels; docs/cost.md). Not measured
+    on a GPU, whose libraries take room besides.
 
     Args:
         width_of_network: channels of the first level, `network.wf`.
         height, width: of the frame, in pixels.
         precision: "float32" or "bfloat16", as computed.
     """
-    return int(BYTES[precision] * width_of_network * height * width + SMALL_BLOCKS)
+    wf, (each, besides) = width_of_network, PIXEL[precision]
+    copies = 4 if precision == "float32" else 8  # bytes a weight: autocast adds its own
+    return BASE + copies * WEIGHTS * wf**2 + height * width * (each * wf + besides)
+
+
+def training_need(
+    wf: int, batch: int, height: int, width: int, precision: str, bins: int = 6, ema: bool = False
+) -> int:
+    """Estimate the bytes that training steps take on top of the idle process.
+
+    BASE, 16 bytes a weight (itself, gradient, AdamW's two moments), 4 more for a running mean, and
+    STEP for each pixel: above every peak that `benchmarks/cost.py` measured, as in `frame_need`.
+
+    Args:
+        wf: channels of the network's first level.
+        batch: crops in a step.
+        height, width: of a crop, in pixels.
+        precision: "float32" or "bfloat16", as computed.
+        bins: channels of a grid.
+        ema: a running mean of the weights is kept.
+    """
+    each, besides = STEP[precision]
+    states = (20 if ema else 16) * WEIGHTS * wf**2
+    return BASE + states + batch * height * width * (each * wf + besides + 4 * bins)
 
 
 def require_memory(

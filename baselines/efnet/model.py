@@ -115,43 +115,46 @@ class EFNet(nn.Module):
         """
         self._check_inputs(x, event, mask)
         height, width = x.shape[-2:]
-        image = _prepare(x, self.multiple)
-        events = self._encode_events(_prepare(event, self.multiple))
+        blurry = _prepare(x, self.multiple)
+        dtype = self.conv_01.weight.dtype  # less than the image has, if the network was converted
+        image = blurry.to(dtype)
+        event_features = self.conv_ev1(_prepare(event.to(dtype), self.multiple))  # (N, wf, H, W)
         if mask is not None:
-            mask = _prepare(mask.to(x.dtype), self.multiple)
+            mask = _prepare(mask.to(dtype), self.multiple)
 
-        # Stage 1: levels are numbered from the full size (0) to the smallest.
+        # Stage 1: levels are numbered from the full size (0) to the smallest. Features are let go
+        # of as soon as nothing reads them: of whole frames each takes much memory.
         features = self.conv_01(image)  # (N, wf, H, W)
-        encoded: list[Tensor] = []
-        for encode, event_features in zip(self.down_path_1, events, strict=True):
-            features, skip = encode(features, event_features)
-            encoded.append(skip)
-        decoded = _decode(features, encoded[:-1], self.up_path_1, self.skip_conv_1)
-        to_stage_2, stage_1 = self.sam12(decoded[0], image)  # (N, wf, H, W), (N, in_chn, H, W)
+        skips: list[Tensor] = []
+        for encode, encode_event in zip(self.down_path_1, self.down_path_ev, strict=True):
+            event_features, to_fuse = encode_event(event_features)
+            features, skip = encode(features, to_fuse)
+            skips.append(skip)
+        skips.pop()  # the smallest level's are the features themselves
+        del event_features, to_fuse, skip
+        encoded = [] if mask is None else skips.copy()  # stage 2 reads them where there is a mask
+        decoded = _decode(features, skips, self.up_path_1, self.skip_conv_1)
+        to_stage_2, stage_1 = self.sam12(decoded[0], blurry)  # (N, wf, H, W), (N, in_chn, H, W)
+        if mask is None:
+            decoded = []
 
         # Stage 2
         features = self.cat12(torch.cat([self.conv_02(image), to_stage_2], dim=1))  # (N, wf, H, W)
-        skips: list[Tensor] = []
-        for level in range(self.depth - 1):
-            step = 2**level
-            level_mask = None if mask is None else mask[:, :, ::step, ::step]
-            encode = self.down_path_2[level]
-            features, skip = encode(features, encoded[level], decoded[level], level_mask)
+        del to_stage_2
+        for level, encode in enumerate(self.down_path_2[:-1]):
+            gate: tuple[Tensor | None, ...] = (None, None, None)
+            if mask is not None:
+                step = 2**level
+                gate = (encoded[level], decoded[level], mask[:, :, ::step, ::step])
+            features, skip = encode(features, *gate)
             skips.append(skip)
+            del skip, gate
+        del encoded, decoded
         features = self.down_path_2[self.depth - 1](features)  # (N, wf * 2**(depth - 1), ...)
         refined = _decode(features, skips, self.up_path_2, self.skip_conv_2)
-        stage_2 = image + self.last(refined[0])  # (N, in_chn, H, W)
+        stage_2 = blurry + self.last(refined[0])  # (N, in_chn, H, W)
 
         return [stage[..., :height, :width] for stage in (stage_1, stage_2)]
-
-    def _encode_events(self, event: Tensor) -> list[Tensor]:
-        """Return (N, ev_chn, H, W) -> for each level the features its image is fused with."""
-        features = self.conv_ev1(event)  # (N, wf, H, W)
-        to_fuse: list[Tensor] = []
-        for encode in self.down_path_ev:
-            features, fused_here = encode(features)
-            to_fuse.append(fused_here)
-        return to_fuse
 
     def _check_inputs(self, x: Tensor, event: Tensor, mask: Tensor | None) -> None:
         """Raise DataError with everything that is wrong with the inputs of forward."""
@@ -173,10 +176,15 @@ class EFNet(nn.Module):
 def _decode(
     features: Tensor, skips: list[Tensor], ups: nn.ModuleList, skip_convs: nn.ModuleList
 ) -> list[Tensor]:
-    """Climb from the smallest level back to full size; the features of level i are entry i."""
+    """Climb from the smallest level back to full size; the features of level i are entry i.
+
+    Takes all of `skips` (level i is entry i) out of the list, so that each may be forgotten.
+    """
     decoded = [features]
-    for up, skip_conv, skip in zip(ups, skip_convs, reversed(skips), strict=True):
-        decoded.insert(0, up(decoded[0], skip_conv(skip)))
+    for up, skip_conv in zip(ups, skip_convs, strict=True):
+        assert isinstance(up, Decoder)
+        joined = up.join(decoded[0], skip_conv(skips.pop()))
+        decoded.insert(0, up.conv_block(joined))
     return decoded
 
 

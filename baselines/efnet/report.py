@@ -26,7 +26,7 @@ MIB = 2**20
 class Report:
     """What a training writes and shows: log, progress, pictures, checkpoints.
 
-    Nothing else of the loop writes: of several processes, one alone can be the one that does.
+    Nothing else of the loop writes; of several processes, the first alone has one (see `Silence`).
 
     Args:
         training: where it stands.
@@ -35,13 +35,13 @@ class Report:
 
     def __init__(self, training: Training, judged: Dataset | None = None) -> None:
         settings = training.config.train
-        self.training, self.batch = training, settings.batch
+        self.training, self.batch = training, settings.batch * training.world.size
         self.log = TrainingLog(training.folder, training.iteration)
         self.log.describe("configuration", OmegaConf.to_yaml(OmegaConf.structured(training.config)))
         self.pictures = SamplePictures(judged) if judged is not None else None
         self.bar = tqdm(
-            total=settings.iterations * settings.batch,
-            initial=training.iteration * settings.batch,
+            total=settings.iterations * self.batch,
+            initial=training.iteration * self.batch,
             desc=training.folder.name,
             unit=" images",
             mininterval=0.5 if sys.stderr.isatty() else 20.0,
@@ -151,6 +151,34 @@ def memory_mib(device: torch.device) -> dict[str, float]:
     if device.type == "cuda":
         memory["gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / MIB, 1)
     return memory
+
+
+class Silence(Report):
+    """What the other ones of several processes report: nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def waiting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Pass on batches."""
+        return iter(batches)
+
+    def count(self) -> None: ...
+
+    def log_losses(self) -> None: ...
+
+    def log_scores(self, scores: Scores) -> None: ...
+
+    def save_best(self) -> None: ...
+
+    def save_last(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def report_of(training: Training, judged: Dataset | None) -> Report:
+    """Make the report of a training; of several processes, the first alone writes and shows."""
+    return Report(training, judged) if training.world.is_first else Silence()
 
 
 def mean(values: Sequence[float]) -> float:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from baselines.efnet.checkpoint import load_checkpoint, network_of, published_reading
 from baselines.efnet.device import choose_device, device_name
 from baselines.efnet.device_inputs import inputs_on
-from baselines.efnet.engines import torch_forward
+from baselines.efnet.engines import (
+    Forward,
+    choose_engine,
+    has_own_engine,
+    open_exported,
+    torch_forward,
+)
+from baselines.efnet.exporting import load_described, onnx_of
 from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, arrays_of, inputs_of, to_device
 from baselines.efnet.local import attend_locally
@@ -21,9 +29,9 @@ from baselines.efnet.memory import (
     out_of_memory_is,
     require_memory,
 )
+from baselines.efnet.metadata import Metadata
 from baselines.efnet.model import EFNet
 from baselines.efnet.tiles import composed
-from challenge import cli
 from challenge.datasets import Dataset
 from challenge.errors import ConfigError
 from challenge.images import to_uint8
@@ -40,27 +48,32 @@ class EfnetRestorer:
         precision: str,
         reading: Reading,
         settings: Inference | None = None,
+        forward: Forward | None = None,
+        made_for: tuple[int, int] | None = None,
     ) -> None:
         """Prepare to restore.
 
         Args:
-            network: is put on the device; with `settings.local` it is changed.
+            network: is put on the device; with `settings.local` it is changed. With a `forward` it
+                is what that computes, and may be without content, on the device "meta".
             precision: the network's, unless the settings name one.
             reading: how the network reads a sample.
             settings: with tiles left to memory, `fit` has to be asked; until then frames are whole.
+            forward: computes the network by another engine; None: torch does.
+            made_for: (H, W) in pixels that `forward` takes alone; None: it takes any.
         """
         settings = settings or Inference()
         self.wf = network.conv_01.out_channels
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
         if settings.local:
             attend_locally(network, settings.local)
-        self.network = network.to(device).eval()
-        self.torch_device, self.reading = device, reading
+        self.network = network.eval() if forward else network.to(device).eval()
+        self.torch_device, self.reading, self.made_for = device, reading, made_for
         self.settings = replace(settings, precision=settings.precision or precision)
         self.device, self.bins = device_name(device), reading.representation.bins
         words = f"; {settings.in_words()}" if settings.in_words() else ""
         self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters{words}"
-        self.forward = torch_forward(self.network, device, self.precision)
+        self.forward = forward or torch_forward(self.network, device, self.precision)
 
     @property
     def precision(self) -> str:
@@ -106,7 +119,7 @@ class EfnetRestorer:
         Raises:
             ChallengeError: memory cannot hold the tiles asked for, or not even the smallest.
         """
-        (height, width), asked = size, self.settings.tiles
+        (height, width), asked = size, self.settings.tiles or self._made_for(size)
         said = self.settings.memory
         place = (self.wf, height, width, self.torch_device, self.precision)
         sides = asked or (largest_tile(*place, said),)
@@ -121,11 +134,28 @@ class EfnetRestorer:
         why = "as asked" if asked else memory_in_words(*place, said)
         return f"{what}: in tiles of {tiles} pixels that overlap by {overlaps}, {why}"
 
+    def _made_for(self, size: tuple[int, int]) -> tuple[int, ...]:
+        """Choose the tiles that the engine was made for; () where it takes any."""
+        if self.made_for is None:
+            return ()
+        return (0,) if self.made_for == size else (max(self.made_for),)
+
+    def meta_call(self, height: int, width: int) -> Callable[[], object]:
+        """Make a call of the network for a whole frame on tensors without content, to be counted.
+
+        Args:
+            height, width: of the frame, in pixels.
+        """
+        network = copy.deepcopy(self.network).to("meta")
+        channels = [3, network.ev_chn, *[1] * self.reading.event_mask]
+        inputs = [torch.empty(1, each, height, width, device="meta") for each in channels]
+        return lambda: network(*inputs)
+
 
 def load(
     dataset: Dataset, checkpoint: Path | None, device: str, settings: Inference | None = None
 ) -> EfnetRestorer:
-    """Load a checkpoint.
+    """Load a checkpoint, or a file that was exported from one.
 
     Ours run as they were trained. Published ones run in float32, and as the trainings did that they
     seem to come from; a warning says so (see `published_reading`). A sentence says so where frames
@@ -133,12 +163,12 @@ def load(
 
     Args:
         dataset: whose frames will be restored.
-        checkpoint: of ours, or published.
+        checkpoint: of ours, published, or an exported file.
         device: "auto", "cpu", "cuda" or "cuda:1".
         settings: of restoring.
 
     Raises:
-        ConfigError: no checkpoint given, or no such device.
+        ConfigError: no checkpoint given, no such device or engine, or not for these settings.
         DataError: the checkpoint cannot be used.
         ChallengeError: memory cannot hold what is to be restored at once.
     """
@@ -146,21 +176,47 @@ def load(
         raise ConfigError(
             "efnet needs a checkpoint: --checkpoint FILE, or `bash run.sh train` first"
         )
-    loaded = load_checkpoint(checkpoint)
-    network = network_of(loaded, checkpoint)
-    if "config" in loaded:
-        reading = Reading.of_config({"bins": network.ev_chn} | loaded["config"].get("data", {}))
+    settings = settings or Inference()
+    engine = choose_engine(settings.engine, checkpoint)
+    settings = replace(settings, engine=engine)
+    if engine == "torch":
+        network, metadata, _ = load_described(checkpoint, dataset.stored_kind)
+        target = choose_device(device)
+        restorer = EfnetRestorer(network, target, metadata.precision, metadata.reading, settings)
     else:
-        reading, why = published_reading(
-            loaded["params"], network.ev_chn, checkpoint, dataset.stored_kind
-        )
-        cli.warn_once(why)
-    config = loaded.get("config", {})
-    precision = config.get("train", {}).get("precision", "float32")
-    restorer = EfnetRestorer(network, choose_device(device), precision, reading, settings)
+        restorer = _by_engine(engine, checkpoint, dataset.stored_kind, device, settings)
     if told := restorer.fit(largest_frame(dataset), "predict"):
         print(told)
     return restorer
+
+
+def _by_engine(
+    engine: str, checkpoint: Path, stored_kind: str | None, device: str, settings: Inference
+) -> EfnetRestorer:
+    """Load an exported file, or a checkpoint that is exported now, in memory: that takes a second,
+    and nothing is left that could be out of date.
+    """
+    if settings.local:
+        raise ConfigError(f"--engine {engine}: has no --local; leave out one of them")
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"--engine {engine}: runs on the processor; leave out --device {device}")
+    if engine == "onnxruntime" and settings.precision == "bfloat16":
+        raise ConfigError("--engine onnxruntime: computes in float32; leave out --precision")
+    model: Path | bytes = checkpoint
+    if not has_own_engine(checkpoint):
+        model = onnx_of(*load_described(checkpoint, stored_kind)[:2])
+    forward, metadata = open_exported(engine, model, settings.precision, checkpoint)
+    structure, cpu = network_on_meta(metadata), torch.device("cpu")
+    precision = metadata.precision if engine == "openvino" else "float32"
+    return EfnetRestorer(
+        structure, cpu, precision, metadata.reading, settings, forward, metadata.size
+    )
+
+
+def network_on_meta(metadata: Metadata) -> EFNet:
+    """Make the network that a file was exported from, without content: its structure alone."""
+    with torch.device("meta"):
+        return EFNet(ev_chn=metadata.channels, **metadata.config["network"])
 
 
 def largest_frame(dataset: Dataset) -> tuple[int, int]:

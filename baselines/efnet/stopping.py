@@ -9,6 +9,8 @@ from multiprocessing import resource_tracker
 from types import FrameType
 from typing import TypeVar
 
+from baselines.distributed import World
+
 T = TypeVar("T")
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
@@ -35,9 +37,12 @@ class Stop:
     While `listening`, the first signal raises Stopped at once, unless work is under way that is to
     be whole (`later`): then it is kept, and raised where that work may be left (`at_once`), or at
     its end. Whatever comes after the first one changes nothing: what is being saved is saved.
+
+    Several processes stop together, between two items (see `World.in_step`), and never `at_once`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or World()
         self.number: int | None = None  # of the first signal
         self.waits = False
 
@@ -73,6 +78,9 @@ class Stop:
         Raises:
             Stopped: see above.
         """
+        if self.world.size > 1:
+            yield
+            return
         before, self.waits = self.waits, False
         try:
             if self.number is not None:
@@ -83,6 +91,9 @@ class Stop:
 
     def between(self, items: Iterable[T]) -> Iterator[T]:
         """Pass items on; waiting for one is done `at_once`, what is done with it is not."""
+        if self.world.size > 1:
+            yield from self.world.in_step(items, lambda: self.number or 0, Stopped)
+            return
         iterator = iter(items)
         while True:
             with self.at_once():

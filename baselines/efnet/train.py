@@ -7,7 +7,9 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import contextlib
 import dataclasses
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +19,8 @@ from typing import Annotated
 import typer
 
 from baselines import RUNS
+from baselines.distributed import joined
+from baselines.efnet.budget import require_training_memory
 from baselines.efnet.checkpoint import (
     BEST,
     LAST,
@@ -28,8 +32,8 @@ from baselines.efnet.checkpoint import (
 from baselines.efnet.claim import claimed, ending_noted
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
-from baselines.efnet.device import device_name
-from baselines.efnet.folder import compare_settings, own_folder, run_folder, settle
+from baselines.efnet.device import choose_device, device_name
+from baselines.efnet.folder import CONFIG, compare_settings, own_folder, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.restorer import largest_frame
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
@@ -38,6 +42,7 @@ from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
 from baselines.efnet.training_log import LOG, SPEED, TENSORBOARD, read_log
 from baselines.efnet.validation import Scores, blurry_scores, validate
+from baselines.launch import Launch, launch
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
@@ -104,7 +109,8 @@ def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
 
 def start(config: Config, folder: Path, stop: Stop) -> None:
     """Train into a folder as configured, from iteration 0 or from its `last.pth`."""
-    resumes = folder.exists()
+    world = stop.world
+    resumes = world.first(folder.exists)
     rules = load_rules(config.data.rules)
     profile = rules.all_profiles[rules.profile]
     frames = open_data(config, "train")
@@ -112,11 +118,12 @@ def start(config: Config, folder: Path, stop: Stop) -> None:
         sharp = sharp_folder(kit_path(config.data.root), "train")
         raise DataError(f"{sharp}: no such folder, nor sharp images elsewhere; training needs them")
     valid = validation_frames(config)
-    training = Training(config, folder)
+    begun = folder / CONFIG
+    if resumes and config.train.tile is None and begun.exists():  # as it was decided then
+        config.train.tile = read_config(begun).train.tile
+    training = Training(config, folder, world)
     if resumes:
         checkpoint, path = load_last(folder)
-        if config.train.tile is None:  # as it was decided when the training began
-            config.train.tile = checkpoint.get("config", {}).get("train", {}).get("tile")
         compare_settings(config, checkpoint, path)
         training.resume(checkpoint, path)
     elif config.train.weights:
@@ -128,22 +135,26 @@ def start(config: Config, folder: Path, stop: Stop) -> None:
         print(advice)
     if doubt := stored_grid_doubt(DataSource.of_config(dataclasses.asdict(config.data))):
         cli.warn_once(doubt)
+    size = frames.frame_size(frames.frames[0])
+    channels = training.network.ev_chn
+    require_training_memory(config, training.device, channels, size, len(frames))
     if valid is not None:
         fit_validation(training, valid)
-    settle(training, resumes)
+    world.first(lambda: settle(training, resumes))
     introduce(training, len(frames), valid)
-    with ending_noted(folder):
+    with contextlib.ExitStack() as ending:
+        world.first(lambda: ending.enter_context(ending_noted(folder)))
         if valid is None:
             train(training, frames, None, stop)
-            save_checkpoint(folder / BEST, training.weights())
+            world.first(lambda: save_checkpoint(folder / BEST, training.weights()))
             return
         images = folder / "val"
 
         def judge() -> Scores:
-            return validate(training.restorer(), valid, profile, images)
+            return validate(training.restorer(), valid, profile, images, stop)
 
         train(training, frames, judge, stop, valid)
-    summarise(training, valid, profile)
+    world.first(lambda: summarise(training, valid, profile))
 
 
 def summarise(training: Training, valid: Dataset, profile: Profile) -> None:
@@ -161,10 +172,14 @@ def fit_validation(training: Training, valid: Dataset) -> None:
     """Choose tiles that memory holds, and keep them in the configuration: of one training, all
     validations are alike.
     """
-    restorer = training.restorer()
-    if told := restorer.fit(largest_frame(valid), "validation"):
-        print(told)
-    (training.config.train.tile,) = restorer.settings.tiles
+
+    def tile() -> int:
+        restorer = training.restorer()
+        if told := restorer.fit(largest_frame(valid), "validation"):
+            print(told)
+        return restorer.settings.tiles[0]
+
+    training.config.train.tile = training.world.first(tile)
 
 
 def validation_frames(config: Config) -> Dataset | None:
@@ -179,9 +194,11 @@ def validation_frames(config: Config) -> Dataset | None:
 def introduce(training: Training, frames: int, valid: Dataset | None) -> None:
     """Say what is about to be trained, on what."""
     config, parameters = training.config, training.restorer().parameters
+    count = training.world.size
+    processes = f" in each of {count} processes" if count > 1 else ""
     print(
         f"{training.folder.name}: {frames} training frames, {parameters / 1e6:.2f} M parameters, "
-        f"on {device_name(training.device)}, from iteration {training.iteration} to "
+        f"on {device_name(training.device)}{processes}, from iteration {training.iteration} to "
         f"{config.train.iterations}"
     )
     if valid is not None and config.data.validation == "test":
@@ -210,6 +227,17 @@ def command(
             "none, begin one: a scheduler can always pass it"
         ),
     ] = False,
+    nproc: Annotated[
+        int | None,
+        typer.Option(help="processes on this machine, one for each GPU; train.batch is of each"),
+    ] = None,
+    nnodes: Annotated[int, typer.Option(help="machines; the same command on each")] = 1,
+    rdzv: Annotated[
+        str | None, typer.Option(help="where they meet: HOST:PORT, a free port of one of them")
+    ] = None,
+    max_restarts: Annotated[
+        int, typer.Option(help="so often all processes start again when one was killed")
+    ] = 3,
     *,
     runs: Path,
 ) -> int:
@@ -218,25 +246,51 @@ def command(
     Ctrl-C, SIGTERM and SIGUSR1 end the step, save, and leave with exit code 130, 143 or 138.
 
     Example: bash run.sh train configs/efnet_highrev_raw.yml data.root=/data/HighREV train.batch=8
+
+    Four GPUs: bash run.sh train --nproc 4 configs/efnet_highrev_raw.yml data.root=/data/HighREV
     """
     words = list(arguments or [])
     path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
+    plan = Launch(nproc, nnodes, rdzv, max_restarts)
+    if plan.asked_for:
+        again = [*(arguments or []), *(["--resume"] if resume else [])]
+        code = launch(plan, "baselines.efnet.train", again, [runs])
+        if code > 128:
+            print("\nstopped; go on with the same command and --resume", file=sys.stderr)
+        return code
     full = "memory ended during training; lower train.batch or train.crop, or train in bfloat16"
-    folder = own_folder(path, runs) if resume else None
-    folder = folder or run_folder(config.name, resume, runs)
+
+    def chosen() -> Path:
+        own = own_folder(path, runs) if resume else None
+        return own or run_folder(config.name, resume, runs)
+
     try:
-        with claimed(folder), Stop().listening() as stop, out_of_memory_is(full):
+        with (
+            joined(choose_device(config.train.device).type == "cuda") as world,
+            Stop(world).listening() as stop,
+            out_of_memory_is(full),
+            contextlib.ExitStack() as claim,
+        ):
+            folder = Path(world.once("folder", lambda: str(chosen())))
+            world.first(lambda: claim.enter_context(claimed(folder)))
             start(config, folder, stop)
+            announce(folder)
     except Stopped as stopped:
-        again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
-        print(f"\n{stopped}; go on with: {again}", file=sys.stderr)
+        if "RANK" in os.environ:
+            return stopped.exit_code
+        command_again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
+        print(f"\n{stopped}; go on with: {command_again}", file=sys.stderr)
         return stopped.exit_code
+    return 0
+
+
+def announce(folder: Path) -> None:
+    """Say where the training is, and what comes next."""
     wrote = (BEST, LAST, LOG, SPEED, VALIDATIONS, FRAMES, "val/", f"{TENSORBOARD}/")
     print(f"wrote {folder} ({', '.join(name for name in wrote if (folder / name).exists())})")
     print("next: bash run.sh predict, bash run.sh runs; curves and pictures in a browser:")
     print(f"  tensorboard --logdir {folder / TENSORBOARD}")
-    return 0
 
 
 def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from baselines.distributed import EndedElsewhere
 from baselines.efnet.crops import frames_of, training_batches
-from baselines.efnet.report import Report
+from baselines.efnet.report import report_of
 from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.training import Training
 from baselines.efnet.validation import Scores
@@ -41,8 +42,10 @@ def train(
     """
     settings = training.config.train
     on_gpu = training.device.type == "cuda"
-    batches = training_batches(frames, training.config.data, settings, training.iteration, on_gpu)
-    report = Report(training, judged)
+    batches = training_batches(
+        frames, training.config.data, settings, training.iteration, on_gpu, training.world
+    )
+    report = report_of(training, judged)
 
     def validate() -> None:
         assert judge
@@ -66,7 +69,7 @@ def train(
                     validate()
                 if training.is_due(settings.save_every):
                     report.save_last()
-        except Stopped:
+        except (Stopped, EndedElsewhere):
             report.save_last()
             raise
         except DataError as error:
@@ -85,7 +88,8 @@ def refuse_nonsense(training: Training, frames: Dataset) -> None:
     if skipped < settings.stop_after_nan:
         return
     last = range(training.iteration - 1, training.iteration - 1 - skipped, -1)
-    names = [name for iteration in last for name in frames_of(frames, settings, iteration)]
+    count = training.world.size
+    names = [name for iteration in last for name in frames_of(frames, settings, iteration, count)]
     loss, norm = training.steps[-1]
     raise ChallengeError(
         f"iteration {training.iteration}: the loss is {loss}, the norm of its gradient {norm}, and "

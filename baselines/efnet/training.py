@@ -10,9 +10,10 @@ from typing import NamedTuple
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from baselines.efnet.checkpoint import Checkpoint, load_weights, new_network
+from baselines.distributed import World, losses_noticed
+from baselines.efnet.checkpoint import GATE, Checkpoint, load_weights, new_network
 from baselines.efnet.config import Config
-from baselines.efnet.device import autocast, choose_device
+from baselines.efnet.device import autocast, choose_device, compiled, tuned_to_one_size
 from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, to_device
 from baselines.efnet.losses import psnr_loss
@@ -28,8 +29,16 @@ def learning_rate(iteration: int, config: Config) -> float:
     return last + (first - last) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
+def shared(network: EFNet, device: torch.device) -> torch.nn.Module:
+    """Wrap a network so that processes average their gradients, while these are computed."""
+    indices = [device.index] if device.type == "cuda" else None
+    return torch.nn.parallel.DistributedDataParallel(
+        network, device_ids=indices, gradient_as_bucket_view=True
+    )
+
+
 class Step(NamedTuple):
-    """What one iteration found."""
+    """What one iteration found, on the mean over all processes."""
 
     loss: float
     gradient_norm: float  # before it was clipped; NaN or infinite: the step was skipped
@@ -44,17 +53,30 @@ class Training:
     among it: no row depends on where a training was stopped.
     """
 
-    def __init__(self, config: Config, folder: Path) -> None:
-        self.config, self.folder = config, folder
-        self.device = choose_device(config.train.device)
+    def __init__(self, config: Config, folder: Path, world: World | None = None) -> None:
+        self.config, self.folder, self.world = config, folder, world or World()
+        self.device = choose_device(config.train.device, self.world.local_rank)
         torch.manual_seed(config.train.seed)
         self.network = new_network(config).to(self.device)
+        if self.device.type == "cuda":  # the order in which its convolutions read features, too
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name, parameter in self.network.named_parameters():
+            if GATE in name:  # takes no part without a mask: processes would wait for its gradients
+                parameter.requires_grad_(config.data.event_mask)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=config.train.learning_rate,
             weight_decay=config.train.weight_decay,
             betas=(config.train.betas[0], config.train.betas[1]),
+            fused=True,
         )
+        # float16 loses small gradients: they are computed of a multiple of the loss
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=config.train.precision == "float16"
+        )
+        # what steps call; state_dict, validation and checkpoints are those of `network`
+        called = shared(self.network, self.device) if self.world.size > 1 else self.network
+        self.called = compiled(called, self.device) if config.train.compile else called
         self.average: AveragedModel | None = None
         if config.train.ema:
             mean = get_ema_multi_avg_fn(config.train.ema)  # type: ignore[no-untyped-call]
@@ -91,20 +113,25 @@ class Training:
         assert sharp is not None
         self._set_rate(self.iteration)
         self.network.train()
-        with autocast(self.device, self.config.train.precision):
-            stages = self.network(blurry, voxel, mask)
-        loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
         self.optimiser.zero_grad(set_to_none=True)
-        told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
-        told.backward()  # type: ignore[no-untyped-call]
+        with tuned_to_one_size(self.device):
+            with autocast(self.device, self.config.train.precision):
+                stages = self.called(blurry, voxel, mask)
+            loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
+            told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
+            with losses_noticed():
+                self.scaler.scale(told).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimiser)
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.train.clip_norm
         )
-        step = Step(*torch.stack([loss.detach(), norm]).tolist())
+        own_loss, found_norm = torch.stack([loss.detach(), norm]).tolist()
+        step = Step(self.world.mean(own_loss), found_norm)
         if is_sound(step):
-            self.optimiser.step()
+            self.scaler.step(self.optimiser)
             if self.average:
                 self.average.update_parameters(self.network)
+        self.scaler.update()
         self.skipped = 0 if is_sound(step) else self.skipped + 1
         self.iteration += 1
         self.steps.append(step)
@@ -151,6 +178,7 @@ class Training:
             | trained
             | {
                 "optimiser": self.optimiser.state_dict(),
+                "scaler": self.scaler.state_dict(),
                 "validated": self.validated,
                 "skipped": self.skipped,
                 "steps": [tuple(step) for step in self.steps],
@@ -182,13 +210,15 @@ class Training:
         groups = self.optimiser.state_dict()["param_groups"]
         state = checkpoint["optimiser"]["state"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        if checkpoint.get("scaler") and self.scaler.is_enabled():
+            self.scaler.load_state_dict(checkpoint["scaler"])
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]
         self.validated = checkpoint.get("validated", self.iteration)
         self.skipped = checkpoint.get("skipped", 0)
         self.steps = [Step(*step) for step in checkpoint.get("steps", [])]
         self._set_rate(max(self.iteration - 1, 0))
         if self.average:
-            self.average.n_averaged.fill_(checkpoint.get("averaged") or self.iteration)
+            self.average.n_averaged.fill_(checkpoint.get("averaged", self.iteration))
 
 
 def is_sound(step: Step) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class TrainingLog:
             write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
         write_validations(folder, read_log(self.path))
         self.frames = FrameScores(folder, iteration)
+        if (folder / TENSORBOARD).exists():
+            _next_second()
         self.tensorboard = SummaryWriter(str(folder / TENSORBOARD), purge_step=iteration + 1)
         self.started = iteration
 
@@ -90,6 +93,11 @@ class TrainingLog:
         for name, value in values.items():
             tag = f"{group}/{name.removeprefix('val_')}"
             self.tensorboard.add_scalar(tag, value, iteration)
+
+
+def _next_second() -> None:
+    """Wait for it: TensorBoard reads files in the order of the seconds in their names."""
+    time.sleep(1.0 - time.time() % 1.0)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from baselines.efnet.stopping import Stop
 from baselines.restorer import Restorer
 from challenge.datasets import Dataset
 from challenge.images import read_png, write_png
@@ -23,23 +24,29 @@ class Scores:
     frames: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # psnr, ssim of each
 
 
-def validate(restorer: Restorer, dataset: Dataset, profile: Profile, folder: Path) -> Scores:
-    """Restore every frame, write it as PNG to `folder`, and score what was written.
+def validate(
+    restorer: Restorer, dataset: Dataset, profile: Profile, folder: Path, stop: Stop
+) -> Scores:
+    """Restore every frame, write it as PNG to `folder`, and score what was written; each of several
+    processes its share.
 
     Args:
         restorer: what is judged.
         dataset: with sharp images.
         profile: the metric profile, as the challenge's rules name it.
         folder: where the PNGs go.
+        stop: knows whether to stop between two frames.
     """
-    rows = {}
-    for index in range(len(dataset)):
-        sample = dataset[index]
+
+    def row(number: int) -> dict[str, float]:
+        sample = dataset[number]
         assert sample.sharp is not None
         path = folder / f"{sample.frame}.png"
         write_png(path, restorer(sample))
-        rows[sample.frame] = score_pair(profile, read_png(path), sample.sharp)
-    return mean_scores(rows)
+        return score_pair(profile, read_png(path), sample.sharp)
+
+    rows = stop.world.in_order(range(len(dataset)), row, stop.between)
+    return mean_scores(dict(zip(dataset.frames, rows, strict=True)))
 
 
 def blurry_scores(dataset: Dataset, profile: Profile) -> Scores:

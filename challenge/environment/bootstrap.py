@@ -43,6 +43,10 @@ EXTRAS = {
         "`bash run.sh import` reads no AEDAT4 and no ROS bag",
     ),
     "fast": ("what compiles the loops over events", "grids take three to five times as long"),
+    "export": (
+        "engines that run networks on processors",
+        "`bash run.sh export` writes safetensors alone, `predict --engine` has torch alone",
+    ),
     "video": ("what writes videos", "`bash run.sh show --video` writes none"),
 }
 """Of pyproject.toml: what is installed where it can be, and what one loses where not."""

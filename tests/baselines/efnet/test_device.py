@@ -28,7 +28,8 @@ def test_a_system_that_does_not_tell_gets_float32(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "precision, dtype", [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+    "precision, dtype",
+    [("float32", torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.float16)],
 )
 def test_autocast_computes_in_what_was_asked_for(precision: str, dtype: torch.dtype) -> None:
     with autocast(CPU, precision):

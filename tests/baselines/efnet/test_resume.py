@@ -363,4 +363,4 @@ def test_rows_of_a_log_are_numbers_of_json(whole: Path) -> None:
     rows = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     keys = [tuple(row) for row in rows]
     assert keys.count(("iteration", "loss", "learning_rate", "gradient_norm")) == 5
-    assert keys.count(("iteration", "val_psnr", "val_ssim")) == 3
+    assert keys.count(("iteration", "val_psnr", "val_ssim", "learning_rate")) == 3

@@ -111,11 +111,11 @@ def test_a_second_training_leaves_the_first_alone(main: Main, highrev: Path, run
     assert (runs / "t-2" / "last.pth").exists() and (runs / "t" / "last.pth").read_bytes() == before
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("ema, precision", [(0.0, "float32"), (0.9, "float32"), (0.9, "float16")])
 def test_resuming_ends_where_an_uninterrupted_training_ends(
-    main: Main, highrev: Path, runs: Path, ema: float
+    main: Main, highrev: Path, runs: Path, ema: float, precision: str
 ) -> None:
-    settings = arguments(highrev, iterations=6, ema=ema)
+    settings = arguments(highrev, iterations=6, ema=ema, precision=precision)
     assert main([*settings, "name=whole"]) == 0
     # back to iteration 3, as a kill would leave it
     config = read_config(train.DEFAULT_CONFIG, [*settings, "name=half"])
@@ -130,6 +130,9 @@ def test_resuming_ends_where_an_uninterrupted_training_ends(
     whole, resumed = (load_checkpoint(runs / name / "last.pth") for name in ("whole", "half"))
     assert resumed["iteration"] == 6
     assert ("trained" in whole) == ("trained" in resumed) == (ema > 0)
+    assert whole["scaler"] == resumed["scaler"] and bool(whole["scaler"]) == (
+        precision[-2:] == "16"
+    )
     for weights in ("params", "trained") if ema else ("params",):
         for key, value in whole[weights].items():
             assert torch.equal(value, resumed[weights][key]), (weights, key)

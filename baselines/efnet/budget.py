@@ -1,0 +1,126 @@
+"""Whether a training fits into memory, asked before it starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from baselines.efnet.config import Config
+from baselines.efnet.device import device_name, uses_bfloat16
+from baselines.efnet.memory import MEMORY_VARIABLE, free_on, training_need
+from challenge.environment.memory import GIB, free_memory
+from challenge.errors import ChallengeError
+
+WORKER = int(0.25 * GIB)
+"""Of a process that reads and cuts, before it has read anything: Python, NumPy and torch."""
+READING = 60
+"""Bytes per pixel of a frame while a crop is cut from its files: both images, and its events."""
+MULTIPLE = 16
+"""Pixels: what a crop that would fit is rounded down to."""
+
+
+def reading_need(config: Config, channels: int, height: int, width: int, frames: int) -> int:
+    """Estimate the bytes that all reading processes take, with the frames they keep.
+
+    Args:
+        config: of the training.
+        channels: of a grid.
+        height, width: of a frame, in pixels.
+        frames: how many are trained on; each process keeps its own of them, if any does.
+    """
+    data, pixels = config.data, height * width
+    kept = frames * pixels * (6 + 4 * channels) if data.keep_in_memory else 0
+    return max(data.workers, 1) * (kept + READING * pixels) + data.workers * WORKER
+
+
+def require_training_memory(
+    config: Config, device: torch.device, channels: int, size: tuple[int, int], frames: int
+) -> None:
+    """Refuse a training that would end with the system killing it.
+
+    Args:
+        config: of the training.
+        device: where the network runs.
+        channels: of a grid.
+        size: (height, width) of a frame, in pixels.
+        frames: how many are trained on.
+
+    Raises:
+        ChallengeError: the estimate is above what is free; says both, and the largest that fits.
+        ConfigError: KIT_MEMORY is no number.
+    """
+    on_cpu, free = device.type == "cpu", free_on(device)
+    reading = reading_need(config, channels, *size, frames)
+    if not on_cpu and (host := free_memory()) is not None and reading > host:
+        raise _refused(config, "this machine", 0, reading, host, [])
+    if free is None:
+        return
+    train = config.train
+    precision = "bfloat16" if uses_bfloat16(device, train.precision) else "float32"
+
+    def need(batch: int, height: int, width: int, precision: str = precision) -> int:
+        ema = train.ema > 0
+        return training_need(config.network.wf, batch, height, width, precision, channels, ema)
+
+    crop = (train.crop, train.crop) if train.crop else size
+    step, beside = need(train.batch, *crop), reading if on_cpu else 0
+    if step + beside <= free:
+        return
+    left = free - beside
+    ways = []
+    if largest := _largest(lambda side: need(train.batch, side, side), left, max(crop), MULTIPLE):
+        ways.append(f"train.crop={largest} is the largest that fits with train.batch={train.batch}")
+    if batch := _largest(lambda number: need(number, *crop), left, train.batch, 1):
+        ways.append(f"train.batch={batch} is the largest that fits with train.crop={train.crop}")
+    if precision == "float32":
+        lower = need(train.batch, *crop, "bfloat16") / GIB
+        ways.append(
+            f"train.precision=bfloat16: a step takes about {lower:.1f} GiB (slow on processors "
+            "without it)"
+        )
+    raise _refused(config, device_name(device), step, beside, free, ways, crop, precision)
+
+
+def _largest(need: Callable[[int], int], free: int, most: int, multiple: int) -> int:
+    """Find the largest multiple below `most` whose need is free; 0 if there is none."""
+    fitting = (n for n in range(multiple * (most // multiple), 0, -multiple) if need(n) <= free)
+    return next(fitting, 0)
+
+
+def _refused(
+    config: Config,
+    name: str,
+    step: int,
+    reading: int,
+    free: int,
+    ways: list[str],
+    crop: tuple[int, int] = (0, 0),
+    precision: str = "",
+) -> ChallengeError:
+    data, parts = config.data, []
+    if step:
+        parts.append(
+            f"a step of {config.train.batch} x {crop[1]}x{crop[0]} (width x height) with "
+            f"network.wf={config.network.wf} in {precision} about {step / GIB:.1f} GiB"
+        )
+    if reading:
+        readers = f"{data.workers} reading processes" if data.workers else "reading"
+        kept = ", each with all frames in memory" if data.keep_in_memory and data.workers else ""
+        kept = ", with all frames in memory" if data.keep_in_memory and not data.workers else kept
+        parts.append(f"{readers}{kept} about {reading / GIB:.1f} GiB")
+        if data.keep_in_memory:
+            ways = [*ways, "data.keep_in_memory=false, with a training store: bash run.sh prepare"]
+        if data.workers > 1:
+            ways = [*ways, f"data.workers={data.workers // 2}: each takes some memory"]
+    most = math.ceil((step + reading) / GIB)
+    return ChallengeError(
+        f"train: {', '.join(parts)}; {name} has {free / GIB:.1f} GiB free",
+        [
+            *ways,
+            "run it on a machine (or train.device) with more memory",
+            f"the need is an estimate: {MEMORY_VARIABLE}={most} (GiB that there are) in front of "
+            "the command goes on all the same",
+        ],
+    )
