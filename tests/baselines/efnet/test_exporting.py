@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from apart import in_their_own_process
 
 from baselines.efnet.checkpoint import load_checkpoint, network_of, save_checkpoint
 from baselines.efnet.config import Config, DataConfig, NetworkConfig
@@ -25,6 +26,8 @@ from baselines.efnet.metadata import Metadata
 from baselines.efnet.model import EFNet
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.representations import Representation
+
+pytestmark = in_their_own_process
 
 MASKED = DataConfig(
     root="/secret/place",
