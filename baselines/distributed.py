@@ -25,6 +25,8 @@ LOST = 75
 """Exit code of a process whose neighbour ended in the midst of work."""
 MEMORY = "KIT_JOB_MEMORY"
 """HOST:PORT of the store that the launcher keeps while its processes come and go."""
+LAUNCHER = os.getppid()
+"""Who started this process; once it has another parent, that one is gone."""
 GIVE_UP = "SIGUSR2"
 """The signal by which a process tells the launcher that starting again would not help."""
 
@@ -145,7 +147,7 @@ class World:
         Raises:
             EndedElsewhere: another process failed; whatever `items` raise, where they failed here.
         """
-        iterator, launcher = iter(items), os.getppid()
+        iterator = iter(items)
         while True:
             item, error = None, None
             try:
@@ -154,7 +156,7 @@ class World:
                 if self.size == 1 and not isinstance(raised, StopIteration):
                     raise
                 error = raised
-            orphaned = signal.SIGTERM if self.size > 1 and os.getppid() != launcher else 0
+            orphaned = signal.SIGTERM if self.size > 1 and os.getppid() != LAUNCHER else 0
             if number := self.highest(asked() or orphaned):
                 self.agreed_to_end = True
                 raise stopped(number)
@@ -250,9 +252,9 @@ def leave(code: int) -> int:
         return code
     sys.stdout.flush()
     sys.stderr.flush()
-    if code == 1 and "TORCHELASTIC_RUN_ID" in os.environ and os.getppid() != 1:
+    if code == 1 and "TORCHELASTIC_RUN_ID" in os.environ and os.getppid() == LAUNCHER:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(os.getppid(), getattr(signal, GIVE_UP))
+            os.kill(LAUNCHER, getattr(signal, GIVE_UP))
     os._exit(code)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from baselines.efnet.inference import Inference
 from baselines.restorer import load_restorer
 from challenge.datasets import Dataset, DataSource
+from challenge.environment import memory
 from challenge.environment.processes import map_in_processes
 from challenge.errors import ChallengeError
 from challenge.events import Events, crop
@@ -236,16 +237,7 @@ def peak_memory(device: str) -> Iterator[list[int | None]]:
         return
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
-    before = _status("VmRSS")
+    before = memory.resident_memory()
     yield found
-    after = _status("VmHWM")
+    after = memory.peak_memory()
     found.append(None if before is None or after is None else max(after - before, 0))
-
-
-def _status(key: str) -> int | None:
-    """Read a number of bytes from what Linux says of this process."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith(f"{key}:"):
-                return 1024 * int(line.split()[1])
-    return None

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from baselines import BEST, CONFIG
 from baselines.efnet.inference import Inference
 from challenge import SPLITS
 from challenge.datasets import BINS, DataSource
@@ -17,9 +18,6 @@ from challenge.errors import ConfigError, DataError
 from challenge.rules import OWN, load_rules
 from challenge.runs import RunRecord, find_place
 from challenge.simulation import embedded
-
-BEST = "best.pth"
-"""The weights of a training that are used."""
 
 
 def find_weights(
@@ -62,7 +60,7 @@ def find_training(run: str | None, runs: Path) -> Path:
 
 def read_training_config(training: Path) -> dict[str, Any]:
     """Read the configuration a training was started with."""
-    config: dict[str, Any] = yaml.safe_load((training / "config.yml").read_text(encoding="utf-8"))
+    config: dict[str, Any] = yaml.safe_load((training / CONFIG).read_text(encoding="utf-8"))
     return config
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from baselines.efnet.config import Config
-from baselines.efnet.device import device_name, uses_bfloat16
+from baselines.efnet.device import computed_in, device_name
 from baselines.efnet.memory import MEMORY_VARIABLE, free_on, training_need
 from challenge.environment.memory import GIB, free_memory
 from challenge.errors import ChallengeError
@@ -58,7 +58,7 @@ def require_training_memory(
     if free is None:
         return
     train = config.train
-    precision = "bfloat16" if uses_bfloat16(device, train.precision) else "float32"
+    precision = computed_in(device, train.precision)
 
     def need(batch: int, height: int, width: int, precision: str = precision) -> int:
         ema = train.ema > 0

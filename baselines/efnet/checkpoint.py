@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from baselines import BEST, LAST, PREVIOUS
 from baselines.efnet.config import Config, NetworkConfig
 from baselines.efnet.inputs import Reading
 from baselines.efnet.metadata import KEY, Metadata
@@ -27,8 +28,6 @@ Checkpoint = dict[str, Any]
 `trained`, the weights that are stepped. Published checkpoints have `params` alone.
 """
 
-BEST, LAST, PREVIOUS = "best.pth", "last.pth", "previous.pth"
-"""In a training's folder: what predicts best, where it stands, where it stood a save earlier."""
 SET_ASIDE = ".unreadable"
 """Added to the name of a checkpoint that cannot be read."""
 EXPORTED = (".onnx", ".xml")

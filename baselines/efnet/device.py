@@ -95,6 +95,11 @@ def uses_bfloat16(device: torch.device, precision: str) -> bool:
     return precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
 
 
+def computed_in(device: torch.device, precision: str) -> str:
+    """Name what memory is reckoned in there: "bfloat16" or "float32", for float16 as well."""
+    return "bfloat16" if uses_bfloat16(device, precision) else "float32"
+
+
 def has_bfloat16(device: torch.device, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Say whether a device multiplies bfloat16 by itself; no where the system does not tell."""
     if device.type == "cuda":

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from baselines import RUNS
+from baselines import BEST, RUNS
 from baselines.efnet.exporting import (
     load_described,
     write_onnx,
@@ -25,7 +25,7 @@ from baselines.efnet.exporting import (
 )
 from baselines.efnet.inputs import Batch, arrays_of, inputs_of
 from baselines.efnet.metadata import Metadata
-from baselines.plan import BEST, find_training
+from baselines.plan import find_training
 from challenge import SPLITS, cli
 from challenge.datasets import DataSource
 from challenge.errors import ChallengeError, ConfigError

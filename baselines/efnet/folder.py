@@ -8,7 +8,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from baselines.efnet.checkpoint import LAST, PREVIOUS, Checkpoint, save_checkpoint
+from baselines import CONFIG, LAST, PREVIOUS
+from baselines.efnet.checkpoint import Checkpoint, save_checkpoint
 from baselines.efnet.claim import runner_of
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.training import Training
@@ -17,8 +18,6 @@ from challenge.config import flatten
 from challenge.environment.leftovers import remove_leftovers_once
 from challenge.errors import ChallengeError, ConfigError
 from challenge.files import scratch_folder, write_text
-
-CONFIG = "config.yml"
 
 
 def run_folder(name: str, resume: bool, runs: Path) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import torch
 
-from baselines.efnet.device import device_name, uses_bfloat16
+from baselines.efnet.device import computed_in, device_name
 from challenge.environment.memory import GIB, free_memory
 from challenge.errors import ChallengeError, ConfigError
 
@@ -102,7 +102,7 @@ def require_memory(
         ConfigError: KIT_MEMORY is no number.
     """
     free = free_on(device, said)
-    computed = "bfloat16" if uses_bfloat16(device, precision) else "float32"
+    computed = computed_in(device, precision)
     need = frame_need(wf, height, width, computed)
     if free is None or need <= free:
         return
@@ -145,7 +145,7 @@ def largest_tile(
         0 where whole frames fit, else one of SIDES: the smallest of them if none fits.
     """
     free = free_on(device, said)
-    computed = "bfloat16" if uses_bfloat16(device, precision) else "float32"
+    computed = computed_in(device, precision)
     if free is None or frame_need(wf, height, width, computed) <= free:
         return 0
     for side in SIDES:
@@ -165,7 +165,7 @@ def memory_in_words(
     said: float | None = None,
 ) -> str:
     """Say what a whole frame would take, and what there is; arguments as above."""
-    computed = "bfloat16" if uses_bfloat16(device, precision) else "float32"
+    computed = computed_in(device, precision)
     need, free = frame_need(wf, height, width, computed), free_on(device, said)
     there = "" if free is None else f", {device_name(device)} has {free / GIB:.1f} free"
     return f"since whole frames of {width}x{height} take about {need / GIB:.1f} GiB{there}"

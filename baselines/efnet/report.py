@@ -11,7 +11,8 @@ import torch
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
-from baselines.efnet.checkpoint import BEST, LAST, save_checkpoint, save_keeping_one
+from baselines import BEST, LAST
+from baselines.efnet.checkpoint import save_checkpoint, save_keeping_one
 from baselines.efnet.inputs import Batch
 from baselines.efnet.sample_pictures import TITLE, SamplePictures
 from baselines.efnet.training import Training, is_sound

@@ -18,12 +18,10 @@ from typing import Annotated
 
 import typer
 
-from baselines import RUNS
+from baselines import BEST, CONFIG, LAST, RUNS
 from baselines.distributed import joined
 from baselines.efnet.budget import require_training_memory
 from baselines.efnet.checkpoint import (
-    BEST,
-    LAST,
     load_checkpoint,
     load_last,
     load_weights,
@@ -33,7 +31,7 @@ from baselines.efnet.claim import claimed, ending_noted
 from baselines.efnet.config import Config, read_config
 from baselines.efnet.crops import Crops
 from baselines.efnet.device import choose_device, device_name
-from baselines.efnet.folder import CONFIG, compare_settings, own_folder, run_folder, settle
+from baselines.efnet.folder import compare_settings, own_folder, run_folder, settle
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.restorer import largest_frame
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations

@@ -40,6 +40,12 @@ def peak_memory(root: Path = Path("/")) -> int | None:
     )
 
 
+def resident_memory(root: Path = Path("/")) -> int | None:
+    """Read the bytes of memory that this process holds now; None if the system does not tell."""
+    kib = _numbers(root / "proc/self/status").get("VmRSS:")
+    return None if kib is None else 1024 * kib
+
+
 def _left_on_machine(root: Path) -> Iterator[int]:
     kib = _numbers(root / "proc/meminfo")
     if "MemAvailable:" in kib:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from baselines import CONFIG
 from baselines.efnet.claim import ENDED, runner_of, silence_s
 from baselines.efnet.score_tables import validations
 from baselines.efnet.training_log import LOG, SPEED, damaged_line, read_log
@@ -17,7 +18,6 @@ from challenge.config import flatten
 from challenge.environment.locks import lock_of
 from challenge.errors import ConfigError
 
-CONFIG = "config.yml"
 RECENT = 5
 """Rows of the speed log that tell how quick a training is now."""
 

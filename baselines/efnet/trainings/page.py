@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from baselines import BEST, CONFIG, LAST
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS
 from baselines.efnet.training_log import TENSORBOARD
-from baselines.efnet.trainings.facts import CONFIG, Facts, recent
+from baselines.efnet.trainings.facts import Facts, recent
 from baselines.efnet.trainings.table import UNKNOWN, default_values, span, written
 from challenge.config import changes
 from challenge.findings import printable
@@ -89,10 +90,10 @@ def ways_on(each: Facts) -> list[str]:
     """List the commands that a reader may want next."""
     lines = []
     going = each.state in ("running", "finished")
-    if (each.folder / "last.pth").exists() and not going:
+    if (each.folder / LAST).exists() and not going:
         config = quoted(each.folder / CONFIG)
         lines.append(f"go on:    bash run.sh train {config} --resume")
-    if (each.folder / "best.pth").exists():
+    if (each.folder / BEST).exists():
         lines.append(f"predict:  bash run.sh predict {shlex.quote(each.name)}")
     if (each.folder / TENSORBOARD).exists():
         lines.append(f"curves:   tensorboard --logdir {quoted(each.folder / TENSORBOARD)}")
