@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 LONGEST = datetime.timedelta(days=1)
 """That processes wait for the slowest; one that has ended is noticed at once, and by torchrun."""
+PATIENCE_S = 10.0
+"""That a process with nothing to tell leaves to the one that tells, if the launcher lets it."""
 LOST = 75
 """Exit code of a process whose neighbour ended in the midst of work."""
 MEMORY = "KIT_JOB_MEMORY"
@@ -228,10 +231,14 @@ def joined(on_gpu: bool) -> Iterator[World]:
             yield world
     except EndedElsewhere as error:
         _part(world.agreed_to_end)
-        raise SystemExit(LOST if isinstance(error, LostNeighbour) else 1) from error
+        if isinstance(error, LostNeighbour):
+            raise SystemExit(LOST) from error
+        _let_tell()
+        raise SystemExit(1) from error
     except (ChallengeError, OSError) as error:
         _part(world.agreed_to_end)
         if not _tells_first(memory):
+            _let_tell()
             raise SystemExit(1) from error
         raise
     except KeyboardInterrupt:
@@ -265,6 +272,11 @@ def _part(agreed: bool) -> None:
     if agreed:
         with contextlib.suppress(RuntimeError):
             distributed.barrier()
+
+
+def _let_tell() -> None:
+    """Let another process tell of the error: the launcher ends all once one of them has left."""
+    time.sleep(PATIENCE_S)
 
 
 def _tells_first(memory: TCPStore | None) -> bool:

@@ -16,7 +16,7 @@ from challenge.errors import ChallengeError, ConfigError
 MEMORY_VARIABLE = "KIT_MEMORY"
 """GiB there are, for who knows better than the system, or than the estimate."""
 
-BASE = int(0.15 * GIB)
+BASE = int(0.17 * GIB)
 """Of any call of a network in a CPU process: what the libraries and the C library keep."""
 
 WEIGHTS = 2068
