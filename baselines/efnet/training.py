@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from baselines.efnet.config import Config
 from baselines.efnet.device import autocast, choose_device, compiled, tuned_to_one_size
 from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, to_device
-from baselines.efnet.losses import psnr_loss
+from baselines.efnet.losses import psnr_losses
 from baselines.efnet.model import EFNet
 from baselines.efnet.restorer import EfnetRestorer
 from baselines.efnet.validation import Scores
@@ -42,6 +43,7 @@ class Step(NamedTuple):
 
     loss: float
     gradient_norm: float  # before it was clipped; NaN or infinite: the step was skipped
+    stages: Sequence[float] = ()  # what each adds to the loss; () in older checkpoints
 
 
 class Training:
@@ -117,7 +119,8 @@ class Training:
         with tuned_to_one_size(self.device):
             with autocast(self.device, self.config.train.precision):
                 stages = self.called(blurry, voxel, mask)
-            loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
+            losses = psnr_losses(stages, sharp, self.config.train.loss_weight)
+            loss = losses.sum()
             told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
             with losses_noticed():
                 self.scaler.scale(told).backward()  # type: ignore[no-untyped-call]
@@ -125,8 +128,9 @@ class Training:
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.train.clip_norm
         )
-        own_loss, found_norm = torch.stack([loss.detach(), norm]).tolist()
-        step = Step(self.world.mean(own_loss), found_norm)
+        found_norm, *own = torch.stack([norm, loss.detach(), *losses.detach()]).tolist()
+        mean_loss, *of_stages = self.world.means(own)
+        step = Step(mean_loss, found_norm, tuple(of_stages))
         if is_sound(step):
             self.scaler.step(self.optimiser)
             if self.average:
