@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from baselines.efnet.device import choose_device, device_name
+from baselines.efnet.device import choose_device, device_name, lay_out
 from baselines.efnet.device_inputs import inputs_on
 from baselines.efnet.engines import (
     Forward,
@@ -182,6 +182,7 @@ def load(
     if engine == "torch":
         network, metadata, _ = load_described(checkpoint, dataset.stored_kind)
         target = choose_device(device)
+        lay_out(network, target)
         restorer = EfnetRestorer(network, target, metadata.precision, metadata.reading, settings)
     else:
         restorer = _by_engine(engine, checkpoint, dataset.stored_kind, device, settings)

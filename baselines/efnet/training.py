@@ -14,7 +14,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from baselines.distributed import World, losses_noticed
 from baselines.efnet.checkpoint import GATE, Checkpoint, load_weights, new_network
 from baselines.efnet.config import Config
-from baselines.efnet.device import autocast, choose_device, compiled, tuned_to_one_size
+from baselines.efnet.device import (
+    autocast,
+    choose_device,
+    compiled,
+    is_fused,
+    lay_out,
+    tuned_to_one_size,
+)
 from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, to_device
 from baselines.efnet.losses import psnr_losses
@@ -60,8 +67,7 @@ class Training:
         self.device = choose_device(config.train.device, self.world.local_rank)
         torch.manual_seed(config.train.seed)
         self.network = new_network(config).to(self.device)
-        if self.device.type == "cuda":  # the order in which its convolutions read features, too
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(self.network, self.device, config.train.channels_last)
         for name, parameter in self.network.named_parameters():
             if GATE in name:  # takes no part without a mask: processes would wait for its gradients
                 parameter.requires_grad_(config.data.event_mask)
@@ -70,7 +76,7 @@ class Training:
             lr=config.train.learning_rate,
             weight_decay=config.train.weight_decay,
             betas=(config.train.betas[0], config.train.betas[1]),
-            fused=True,
+            fused=is_fused(self.device, config.train.fused) or None,  # None: as torch would
         )
         # float16 loses small gradients: they are computed of a multiple of the loss
         self.scaler = torch.amp.GradScaler(
@@ -214,6 +220,10 @@ class Training:
         groups = self.optimiser.state_dict()["param_groups"]
         state = checkpoint["optimiser"]["state"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        for parameter, moments in self.optimiser.state.items():
+            for name, moment in moments.items():
+                if moment.shape == parameter.shape:  # a fused step takes for granted that both are
+                    moments[name] = torch.empty_like(parameter).copy_(moment)  # ordered alike
         if checkpoint.get("scaler") and self.scaler.is_enabled():
             self.scaler.load_state_dict(checkpoint["scaler"])
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]
