@@ -23,6 +23,7 @@ import dataclasses
 import multiprocessing
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,9 +35,11 @@ import numpy as np
 import torch
 import typer
 
+from baselines.efnet.checkpoint import save_checkpoint
 from baselines.efnet.config import Config, DataConfig, NetworkConfig, TrainConfig
 from baselines.efnet.device import choose_device, device_name
-from baselines.efnet.engines import torch_forward
+from baselines.efnet.engines import Forward, open_exported, torch_forward
+from baselines.efnet.exporting import load_described, onnx_of
 from baselines.efnet.inputs import Batch
 from baselines.efnet.memory import frame_need, training_need
 from baselines.efnet.training import Training
@@ -67,12 +70,14 @@ class Point:
     precision: str = "float32"
     device: str = "cpu"
     ema: float = 0.0
+    engine: str = "torch"
 
     @property
     def need(self) -> int:
         """Bytes, as `baselines.efnet.memory` estimates them."""
         if self.work == "predict":
-            return frame_need(self.wf, self.height, self.width, self.precision)
+            size = (self.height, self.width)
+            return frame_need(self.wf, *size, self.precision, self.engine)
         size = (self.batch, self.height, self.width)
         return training_need(self.wf, *size, self.precision, self.bins, self.ema > 0)
 
@@ -120,9 +125,21 @@ def work_of(point: Point) -> Callable[[], object]:
     batch = Batch(random(3), random(point.bins), None, random(3))
     if point.work == "train":
         return lambda: training.step(batch)
-    device = training.device
-    forward = torch_forward(training.network.eval(), device, point.precision)
+    device, network = training.device, training.network.eval()
+    forward = torch_forward(network, device, point.precision)
+    if point.engine != "torch":
+        forward = engine_forward(training, point)
+        del training, network
     return lambda: forward(batch.blurry.to(device), batch.voxel.to(device), None)
+
+
+def engine_forward(training: Training, point: Point) -> Forward:
+    """Export a network and open it, as `predict --engine` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cost.pth"
+        save_checkpoint(path, training.weights())
+        model = onnx_of(*load_described(path)[:2])
+    return open_exported(point.engine, model, point.precision, path)[0]
 
 
 def measure(point: Point) -> tuple[float, int]:

@@ -29,9 +29,6 @@ OUTPUT = "restored"
 ENGINES = ("torch", "openvino", "onnxruntime")
 RUN_BY = {".onnx": ("openvino", "onnxruntime"), ".xml": ("openvino",)}
 """Suffix of an exported file -> the engines that run it, the faster one first."""
-SIZES_KEPT = 4
-"""For so many sizes of inputs what was compiled is kept."""
-
 Compiled = Callable[[list[Tensor]], Tensor]
 
 
@@ -127,7 +124,7 @@ def _checked(
     compile_for: Callable[[list[Tensor]], Compiled], metadata: Metadata, path: Path
 ) -> Forward:
     """Make a Forward that compiles for each size of its inputs, and refuses what cannot be run."""
-    kept: dict[tuple[int, ...], Compiled] = {}
+    kept: dict[tuple[int, ...], Compiled] = {}  # of one size: each holds the memory it computed in
 
     def forward(blurry: Tensor, voxel: Tensor, mask: Tensor | None) -> Tensor:
         samples, _, height, width = blurry.shape
@@ -147,8 +144,7 @@ def _checked(
         tensors = [tensor.detach().cpu().float().contiguous() for tensor in tensors]
         size = (samples, height, width)
         if size not in kept:
-            if len(kept) == SIZES_KEPT:
-                kept.pop(next(iter(kept)))
+            kept.clear()
             kept[size] = compile_for(tensors)
         return kept[size](tensors).to(blurry.device)
 
@@ -206,6 +202,7 @@ def _open_onnxruntime(
     def session(sizes: dict[str, int]) -> Any:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        options.enable_mem_pattern = False  # would hold the features of two calls: twice the memory
         options.log_severity_level = 3  # errors; how it places operators is nobody's concern
         for name, size in sizes.items():
             options.add_free_dimension_override_by_name(name, size)
