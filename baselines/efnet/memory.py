@@ -42,9 +42,9 @@ class Need:
 NEEDS = {
     ("torch", "float32"): Need(int(0.17 * GIB), 4, 40, 220),
     ("torch", "bfloat16"): Need(int(0.17 * GIB), 8, 20, 170),
-    ("onnxruntime", "float32"): Need(int(0.17 * GIB), 20, 80, 300),
-    ("openvino", "float32"): Need(int(0.22 * GIB), 20, 42, 500),
-    ("openvino", "bfloat16"): Need(int(0.22 * GIB), 20, 24, 300),
+    ("onnxruntime", "float32"): Need(int(0.15 * GIB), 17, 86, 218),
+    ("openvino", "float32"): Need(int(0.21 * GIB), 35, 36, 444),
+    ("openvino", "bfloat16"): Need(int(0.21 * GIB), 37, 18, 235),
 }
 """By engine and what it computes in. `python benchmarks/needs.py` measures, and finds these."""
 
