@@ -3,7 +3,7 @@
 python benchmarks/cost.py [--draw docs/cost.svg] [--wide]
 
 One of width x height, batch, wf and bins grows at a time; each point is a process of its own with
-one thread. Seconds are those of the processor (of the clock on a GPU), for the second of two calls.
+one thread, and with the settings of the C library that run.sh makes. Seconds are those of the processor (of the clock on a GPU), for the second of two calls.
 Memory is the growth of the process's resident peak over what it had before there was a network, or
 the allocator's peak on a GPU. `--wide` adds points of wf 64 in float32 and bfloat16, up to 13 GiB.
 """
@@ -21,6 +21,7 @@ if __name__ == "__main__":
 
 import dataclasses
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
@@ -43,6 +44,7 @@ from baselines.efnet.exporting import load_described, onnx_of
 from baselines.efnet.inputs import Batch
 from baselines.efnet.memory import frame_need, training_need
 from baselines.efnet.training import Training
+from benchmarks.efnet import KEPT_MEMORY
 from benchmarks.scale import Line, Panel
 from challenge import cli
 from challenge.environment.memory import GIB
@@ -212,6 +214,7 @@ def command(
 
     Example: python benchmarks/cost.py --wide --draw docs/cost.svg
     """
+    os.environ.update(KEPT_MEMORY)
     print(f"{device_name(choose_device(device))}, torch {torch.__version__}")
     found = {}
     for point in points(wide, device):
