@@ -3,9 +3,10 @@
 python benchmarks/cost.py [--draw docs/cost.svg] [--wide]
 
 One of width x height, batch, wf and bins grows at a time; each point is a process of its own with
-one thread, and with the settings of the C library that run.sh makes. Seconds are those of the processor (of the clock on a GPU), for the second of two calls.
-Memory is the growth of the process's resident peak over what it had before there was a network, or
-the allocator's peak on a GPU. `--wide` adds points of wf 64 in float32 and bfloat16, up to 13 GiB.
+one thread, and with the settings of the C library that run.sh makes. Seconds are those of the
+processor (of the clock on a GPU), for the second of two calls. Memory is the growth of the
+process's resident peak over what it had before there was a network, or the allocator's peak on a
+GPU. `--wide` adds points of wf 64 in float32 and bfloat16, up to 4 GiB.
 """
 
 from __future__ import annotations
