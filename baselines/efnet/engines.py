@@ -176,6 +176,7 @@ def _open_openvino(
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # other threads of this process have work, too
     }
 
     def compile_for(tensors: list[Tensor]) -> Compiled:
