@@ -154,7 +154,9 @@ class Fusion(nn.Module):
             fused = torch.empty_like(tokens)
             for n in range(len(tokens)):
                 self._fuse_in_parts(tokens[n : n + 1], event_tokens[n : n + 1], fused[n : n + 1])
-        return fused.transpose(1, 2).reshape(image.shape)  # (N, C, H, W)
+        # Of one sample, a reshape leaves strides which torch does not take for channels-last order:
+        # each later convolution would write its result in the other order.
+        return fused.unflatten(1, image.shape[2:]).permute(0, 3, 1, 2)  # (N, C, H, W)
 
     def _fuse(self, tokens: Tensor, event_tokens: Tensor) -> Tensor:
         """Map (N, HW, C) image and event tokens -> (N, HW, C)."""

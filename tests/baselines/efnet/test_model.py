@@ -208,6 +208,29 @@ def test_runs_repeat_to_the_bit_and_memory_order_does_not_matter() -> None:
         assert (a - b).abs().max().item() <= TOLERANCE
 
 
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("samples", [1, 2])
+@pytest.mark.parametrize("learns", [True, False])
+def test_every_layer_writes_the_order_that_the_next_reads_fastest(
+    fuse: bool, samples: int, learns: bool
+) -> None:
+    """A pixel's channels side by side, by strides that torch takes for it also of one sample."""
+    network = EFNet(wf=4, fuse_before_downsample=fuse)
+    others: list[str] = []
+
+    def look(name: str, result: Tensor) -> None:
+        if result.stride() != torch.empty(result.shape).to(memory_format=order).stride():
+            others.append(name)
+
+    order = torch.channels_last
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | blocks.Fusion):
+            layer.register_forward_hook(lambda _layer, _inputs, out, name=name: look(name, out))
+    with torch.set_grad_enabled(learns):
+        network(torch.rand(samples, 3, 24, 20), torch.rand(samples, 6, 24, 20))
+    assert others == []
+
+
 @pytest.mark.parametrize(
     "device",
     [
