@@ -183,17 +183,18 @@ class World:
             distributed.all_reduce(held, distributed.ReduceOp.MAX)
         return int(held)
 
-    def mean(self, number: float) -> float:
-        """Return the mean of all processes' numbers."""
+    def means(self, numbers: Sequence[float]) -> list[float]:
+        """Return the mean over all processes of each number."""
         if self.size == 1:
-            return number
+            return [*numbers]
         import torch
         from torch import distributed
 
-        held = torch.tensor(number, dtype=torch.float64)
+        held = torch.tensor(numbers, dtype=torch.float64)
         with losses_noticed():
             distributed.all_reduce(held)
-        return float(held) / self.size
+        means: list[float] = (held / self.size).tolist()
+        return means
 
 
 @contextlib.contextmanager

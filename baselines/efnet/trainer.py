@@ -90,7 +90,7 @@ def refuse_nonsense(training: Training, frames: Dataset) -> None:
     last = range(training.iteration - 1, training.iteration - 1 - skipped, -1)
     count = training.world.size
     names = [name for iteration in last for name in frames_of(frames, settings, iteration, count)]
-    loss, norm = training.steps[-1]
+    loss, norm, *_ = training.steps[-1]
     raise ChallengeError(
         f"iteration {training.iteration}: the loss is {loss}, the norm of its gradient {norm}, and "
         f"the {skipped} last steps were all skipped; try a lower train.learning_rate, or "
