@@ -2,15 +2,15 @@
 
     PYTHONPATH=. python tests/generators/killing.py ROOT FOLDER --kills 100 [KEY=VALUE ...]
 
-ROOT: a data set in HighREV's layout; FOLDER: where the trainings go. Every other kill is at a
-random moment, the others just before something changes on disk: a file is flushed, renamed, linked
-or removed. A kill between two of those leaves what a kill at the later one leaves.
+ROOT: a data set in HighREV's layout; FOLDER: where the trainings go. A third of the kills is at a
+random moment; a third just before something changes on disk: a file is flushed, renamed, linked or
+removed, and a kill between two of those leaves what a kill at the later one leaves; a third soon
+after a step, a validation, a save or a row began. Where they hit is counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import functools
 import itertools
 import multiprocessing
@@ -18,11 +18,12 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -48,39 +49,62 @@ PLACES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
 """Where a kill can hit: in a call of one of these functions, or in none."""
 
 
-def run(arguments: Sequence[str], runs: Path, place: Any, instant: int | None = None) -> None:
-    """Train in this process, which is killed just before its `instant`-th change on disk, and keeps
-    in `place` where in PLACES it is.
+class Kill(NamedTuple):
+    """When a training is killed: before a change on disk, after a call began, or started."""
+
+    change: int | None = None  # before so many changes more
+    call: tuple[int, int] | None = None  # number in PLACES, and which call there
+    after_s: float = 0.0  # since the call or, where there is none of both, since the start
+
+
+def run(arguments: Sequence[str], runs: Path, place: Path, kill: Kill) -> None:
+    """Train in this process, which kills itself where that is not by the time alone, and keeps in
+    the file `place` where in PLACES it is.
     """
     sys.stderr = sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     torch.set_num_threads(1)
-    for number, (_, owner, names) in enumerate(PLACES):
-        for name in names:
-            setattr(owner, name, _noting(getattr(owner, name), place, number))
-    if instant is not None:
-        left = itertools.count(instant, -1)
-        for name in CHANGES:
-            setattr(os, name, _killing(getattr(os, name), left))
-    sys.exit(train.main([*arguments, "--resume"], runs))
+    with open(place, "r+b", buffering=0) as file:
+        for number, (_, owner, names) in enumerate(PLACES):
+            left = itertools.count(kill.call[1] if kill.call and kill.call[0] == number else -1, -1)
+            for name in names:
+                noted = _noting(getattr(owner, name), file, number, left, kill.after_s)
+                setattr(owner, name, noted)
+        if kill.change is not None:
+            left = itertools.count(kill.change, -1)
+            for name in CHANGES:
+                setattr(os, name, _killing(getattr(os, name), left))
+        sys.exit(train.main([*arguments, "--resume"], runs))
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _killing(change: Callable[..., Any], left: itertools.count[int]) -> Callable[..., Any]:
     def killed(*args: Any, **kwargs: Any) -> Any:
         if next(left) == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die()
         return change(*args, **kwargs)
 
     return killed
 
 
-def _noting(work: Callable[..., Any], place: Any, number: int) -> Callable[..., Any]:
+def _noting(
+    work: Callable[..., Any], file: Any, number: int, left: itertools.count[int], after_s: float
+) -> Callable[..., Any]:
+    def note(place: int) -> None:
+        file.seek(0)
+        file.write(bytes([place]))
+
     @functools.wraps(work)
     def noted(*args: Any, **kwargs: Any) -> Any:
-        place.value = number
+        note(number)
+        if next(left) == 0:
+            threading.Timer(after_s, _die).start()
         try:
             return work(*args, **kwargs)
         finally:
-            place.value = 1
+            note(1)
 
     return noted
 
@@ -95,31 +119,27 @@ class Trainings:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["killing", train.__name__])
 
-    def start(
-        self,
-        arguments: Sequence[str],
-        runs: Path,
-        instant: int | None = None,
-        after_s: float | None = None,
-    ) -> int:
+    def start(self, arguments: Sequence[str], runs: Path, kill: Kill | None = None) -> int:
         """Train; return the exit code, -SIGKILL where it was killed.
 
         Args:
             arguments: of the command line; `--resume` is always passed.
             runs: the folder of trainings.
-            instant: kill it before so many changes on disk more.
-            after_s: kill it after so many seconds.
+            kill: when; None: never.
         """
-        place = self.context.Value(ctypes.c_int, lock=False)
-        process = self.context.Process(target=run, args=(arguments, runs, place, instant))
+        runs.mkdir(parents=True, exist_ok=True)
+        place = runs / "place"
+        place.write_bytes(b"\0")
+        given = (arguments, runs, place, kill or Kill())
+        process = self.context.Process(target=run, args=given)
         began = time.monotonic()
         process.start()
-        process.join(after_s)
+        process.join(kill.after_s if kill and kill[:2] == (None, None) else None)
         process.kill()
         process.join()
         assert process.exitcode is not None
         if process.exitcode == -signal.SIGKILL:
-            self.hits[PLACES[place.value][0]] += 1
+            self.hits[PLACES[place.read_bytes()[0]][0]] += 1
             self.hits["in the first second"] += time.monotonic() - began < 1
         return process.exitcode
 
@@ -156,26 +176,29 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def kill_and_resume(
-    trainings: Trainings,
-    arguments: Sequence[str],
-    runs: Path,
-    kills: Sequence[tuple[int | None, float | None]],
+    trainings: Trainings, arguments: Sequence[str], runs: Path, kills: Sequence[Kill]
 ) -> int:
-    """Kill a training again and again, let the last one finish; return how many were killed.
-
-    Args:
-        kills: of each, the change on disk or the second. None of them is before the last one is
-            over, or the training has ended.
+    """Kill a training again and again, let the last one finish; return how many were killed: all,
+    or fewer, if it has ended before.
     """
     killed = 0
-    for instant, after_s in kills:
-        code = trainings.start(arguments, runs, instant, after_s)
+    for kill in kills:
+        code = trainings.start(arguments, runs, kill)
         if code == 0:
             return killed
         assert code == -signal.SIGKILL, code
         killed += 1
     assert trainings.start(arguments, runs) == 0
     return killed
+
+
+def draw(rng: random.Random, number: int, took_s: float) -> Kill:
+    """Draw a kill of a training that takes so long; three kinds take turns."""
+    if number % 3 == 0:
+        return Kill(after_s=rng.uniform(0.0, took_s) if rng.random() < 0.5 else rng.random())
+    if number % 3 == 1:
+        return Kill(change=rng.randrange(30))
+    return Kill(call=(rng.randrange(2, len(PLACES)), rng.randrange(2)), after_s=0.1 * rng.random())
 
 
 def main() -> int:
@@ -196,10 +219,7 @@ def main() -> int:
     faults = differences(given.folder / "whole" / "t", given.folder / "timed" / "t")
     while killed < given.kills and not faults:
         number += 1
-        drawn = [
-            (None, rng.uniform(0.0, took)) if k % 2 else (rng.randrange(40), None)
-            for k in range(min(12, given.kills - killed))
-        ]
+        drawn = [draw(rng, k, took) for k in range(min(12, given.kills - killed))]
         runs = given.folder / str(number)
         killed += kill_and_resume(trainings, arguments, runs, drawn)
         faults = differences(given.folder / "whole" / "t", runs / "t")

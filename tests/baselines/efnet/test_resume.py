@@ -88,7 +88,7 @@ def test_kills_leave_no_trace(
     between rows, in a validation, and around saves.
     """
     instants = (0, 3, 25) if workers else (0, 1, 3, 13, 33)
-    kills: list[tuple[int | None, float | None]] = [(at, None) for at in instants]
+    kills = [killing.Kill(change=at) for at in instants]
     trainings, given = killing.Trainings(), [*arguments, f"data.workers={workers}"]
     assert killing.kill_and_resume(trainings, given, tmp_path, kills) == len(kills)
     found = killing.differences(whole, tmp_path / "t")
