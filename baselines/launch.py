@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselines.distributed import GIVE_UP, MEMORY, leave
+from baselines.distributed import GIVE_UP, MEMORY, is_launched, leave
 from challenge import REPOSITORY
 from challenge.environment.cores import cores
 from challenge.errors import ChallengeError, ConfigError
@@ -30,8 +30,8 @@ class Launch:
 
     @property
     def asked_for(self) -> bool:
-        """Say whether processes are to be started."""
-        return self.nproc is not None or self.nnodes > 1
+        """Say whether this process is to start others; those that it starts get the same words."""
+        return not is_launched() and (self.nproc is not None or self.nnodes > 1)
 
     def check(self) -> None:
         """Refuse what cannot work.
@@ -71,14 +71,17 @@ class GaveUp(Exception):
     """A process told of a mistake that starting again would repeat."""
 
 
-def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Path]) -> int:
+def launch(
+    plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Path], again: str
+) -> int:
     """Run `module.main(argv, *folders)` in several processes; return the exit code.
 
     Args:
         plan: how many, and where.
         module: import path of a command, whose `main` returns an exit code.
-        argv: its arguments, without those that say how many processes there are.
+        argv: its arguments; those that say how many processes there are no longer count.
         folders: further arguments of `main`.
+        again: what to do after a kill, for the message.
 
     After Ctrl-C, or a signal to end, the processes have 30 s to save; the exit code is then what a
     shell would report: 130, 143.
@@ -109,9 +112,11 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
     signal.signal(getattr(signal, GIVE_UP), _give_up)
     signal.signal(signal.SIGUSR1, _end)  # schedulers send it some time before they end a job
     script = str(REPOSITORY / "challenge" / "environment" / "run_module.py")
-    command = [script, __name__, module, str(len(folders)), *map(str, folders), *argv]
+    options = run.parse_args([*plan.options(), script])  # type: ignore[no-untyped-call]
+    # afterwards: torchrun's parser would take some of the command's options for its own
+    options.training_script_args = [__name__, module, str(len(folders)), *map(str, folders), *argv]
     try:
-        run.run(run.parse_args([*plan.options(), *command]))  # type: ignore[no-untyped-call]
+        run.run(options)  # type: ignore[no-untyped-call]
     except GaveUp:
         return 1
     except SignalException as error:
@@ -120,7 +125,7 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
         codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
         for rank, code in codes.items():
             if code < 0:
-                raise ChallengeError(_killed(rank, -code, plan.restarts)) from error
+                raise ChallengeError(f"{_killed(rank, -code, plan.restarts)}; {again}") from error
         return next(iter(codes.values()))
     except (RendezvousError, DistError) as error:
         raise ChallengeError(
@@ -142,7 +147,7 @@ def _killed(rank: int, number: int, restarts: int) -> str:
     name = signal.Signals(number).name
     tried = f", after {restarts} new starts" if restarts else ""
     why = " (as the system does where memory ends)" if name == "SIGKILL" else ""
-    return f"process {rank} was ended by {name}{why}{tried}; go on with --resume"
+    return f"process {rank} was ended by {name}{why}{tried}"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from baselines.efnet.augment import (
 )
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.inputs import Batch, Reading, arrays_of, grid_of, inputs_of
-from baselines.efnet.stopping import deaf_children
+from baselines.stopping import deaf_children
 from challenge.datasets import Dataset
 from challenge.environment.processes import follow_parent
 from challenge.errors import DataError

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from baselines.distributed import EndedElsewhere
 from baselines.efnet.crops import frames_of, training_batches
 from baselines.efnet.report import report_of
-from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.training import Training
 from baselines.efnet.validation import Scores
+from baselines.stopping import Stop, Stopped
 from challenge.datasets import Dataset
 from challenge.errors import ChallengeError, DataError
 from challenge.findings import shorten

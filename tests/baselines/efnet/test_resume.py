@@ -21,9 +21,9 @@ import torch
 from baselines.efnet import report, train, training
 from baselines.efnet.checkpoint import Checkpoint, load_checkpoint, load_last, save_checkpoint
 from baselines.efnet.crops import frames_of, training_batches, worker_context
-from baselines.efnet.stopping import SIGNALS, Stop, Stopped, deaf_children
 from baselines.efnet.training import Training, is_sound
 from baselines.efnet.training_log import read_log
+from baselines.stopping import SIGNALS, Stop, Stopped, deaf_children
 from challenge.errors import DataError
 
 EMA = "train.ema=0.9"
