@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,11 @@ from pathlib import Path
 from baselines.distributed import GIVE_UP, MEMORY, is_launched, leave
 from challenge import REPOSITORY
 from challenge.environment.cores import cores
+from challenge.environment.memory import GIB, free_memory
 from challenge.errors import ChallengeError, ConfigError
+
+IDLE = int(0.3 * GIB)
+"""Bytes of a process that has imported torch, before it has read anything."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,48 @@ class Launch:
         return [
             *options,
             f"--nnodes={self.nnodes}",
+            f"--local-addr={address_towards(self.rendezvous)}",
             "--rdzv-backend=c10d",
             f"--rdzv-endpoint={self.rendezvous}",
             f"--rdzv-id={os.environ.get('SLURM_JOB_ID', 'efnet')}",
         ]
+
+
+def address_towards(meeting_point: str) -> str:
+    """Find the address of this machine by which another one, HOST:PORT, is reached: the others
+    reach it by that one too, whatever they make of its name.
+
+    Raises:
+        ConfigError: no such host, or no way there.
+    """
+    host, _, port = meeting_point.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ConfigError(f"--rdzv {meeting_point}: expected HOST:PORT, such as first:29500")
+    try:
+        kind, *_, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        with socket.socket(kind, socket.SOCK_DGRAM) as probe:  # nothing is sent
+            probe.connect(place)
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise ConfigError(
+            f"--rdzv {meeting_point}: {host} is not reached from here: {error}; expected the name "
+            "or the address of one of the nodes, and a free port of it"
+        ) from error
+
+
+def require_room(count: int) -> None:
+    """Refuse so many processes on this machine that they would take its memory before any work.
+
+    Raises:
+        ConfigError: says how many there could be.
+    """
+    free = free_memory()
+    if free is not None and count * IDLE > free:
+        raise ConfigError(
+            f"--nproc {count}: each process takes about {IDLE / GIB:.1f} GiB before any work, and "
+            f"this machine has {free / GIB:.1f} GiB free: at most {free // IDLE}; expected one for "
+            f"each GPU, or on {cores()} cores not more than {cores()}"
+        )
 
 
 class GaveUp(Exception):
@@ -90,11 +133,8 @@ def launch(
         ChallengeError: a process was killed, or the nodes did not find each other.
     """
     plan.check()
-    from torch.distributed import (  # type: ignore[attr-defined]
-        DistError,
-        TCPStore,
-        run,
-    )
+    require_room(plan.nproc or 1)
+    from torch.distributed import DistError, TCPStore, run  # type: ignore[attr-defined]
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
@@ -104,11 +144,8 @@ def launch(
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // (plan.nproc or 1))))
     # by default torchrun keeps one store for all starts, where gloo finds addresses of the dead
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
-    if plan.rendezvous:
-        os.environ[MEMORY] = plan.rendezvous
-    else:
-        memory = TCPStore("localhost", 0, is_master=True)
-        os.environ[MEMORY] = f"localhost:{memory.port}"
+    kept = None if plan.rendezvous else TCPStore("localhost", 0, is_master=True)
+    os.environ[MEMORY] = f"localhost:{kept.port}" if kept else str(plan.rendezvous)
     signal.signal(getattr(signal, GIVE_UP), _give_up)
     signal.signal(signal.SIGUSR1, _end)  # schedulers send it some time before they end a job
     script = str(REPOSITORY / "challenge" / "environment" / "run_module.py")

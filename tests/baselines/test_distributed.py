@@ -5,27 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import processes
 import pytest
 import torch
+from processes import children_of, wait_for
 
 from baselines.distributed import World
 from baselines.efnet import train
 from baselines.efnet.checkpoint import load_checkpoint
 from baselines.efnet.training_log import read_log
 from baselines.launch import Launch
-from challenge import REPOSITORY
 from challenge.errors import ConfigError
 
 SETTINGS = {"iterations": 6, "log_every": 2, "save_every": 3, "validate_every": 3, "ema": 0.9}
-CODE = (
-    "import sys, pathlib; from baselines.efnet import train; "
-    "sys.exit(train.main(sys.argv[2:], pathlib.Path(sys.argv[1])))"
-)
 
 
 def arguments(root: Path, name: str, batch: int, **settings: object) -> list[str]:
@@ -43,21 +38,7 @@ def arguments(root: Path, name: str, batch: int, **settings: object) -> list[str
 
 
 def begin(runs: Path, words: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", CODE, str(runs), *words],
-        cwd=REPOSITORY,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 120
-    while not there() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.05)
-    assert there()
+    return processes.begin("baselines.efnet.train", [runs], words)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -140,8 +121,7 @@ def test_after_a_kill_of_one_process_all_start_again_and_end_where_they_would_ha
     process = begin(runs, ["--nproc", "2", *arguments(highrev, "killed", 1, iterations=20)])
     log = runs / "killed" / "log.jsonl"
     wait_for(lambda: len(read_log(log)) >= 3, process)
-    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
-    os.kill(int(found.stdout.split()[-1]), signal.SIGKILL)
+    os.kill(children_of(process)[-1], signal.SIGKILL)
     told = process.communicate(timeout=200)[0]
     assert process.returncode == 0, told
     assert told.count("in each of 2 processes, from iteration") == 2
