@@ -201,17 +201,18 @@ class World:
             distributed.all_reduce(held, distributed.ReduceOp.MAX)
         return int(held)
 
-    def mean(self, number: float) -> float:
-        """Return the mean of all processes' numbers."""
+    def gather(self, number: float) -> list[float]:
+        """Return all processes' numbers, by rank."""
         if self.size == 1:
-            return number
+            return [number]
         import torch
         from torch import distributed
 
-        held = torch.tensor(number, dtype=torch.float64)
+        held = torch.zeros(self.size, dtype=torch.float64)
+        held[self.rank] = number
         with losses_noticed():
             distributed.all_reduce(held)
-        return float(held) / self.size
+        return [*held.tolist()]
 
 
 @contextlib.contextmanager

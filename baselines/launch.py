@@ -8,17 +8,21 @@ import importlib
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from baselines.distributed import GIVE_UP, MEMORY, is_launched, leave
+from baselines.meeting import Meeting, meet
 from challenge import REPOSITORY
 from challenge.environment.cores import cores
 from challenge.environment.memory import GIB, free_memory
 from challenge.errors import ChallengeError, ConfigError
+
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 IDLE = int(0.3 * GIB)
 """Bytes of a process that has imported torch, before it has read anything."""
@@ -58,41 +62,21 @@ class Launch:
         if problems:
             raise ConfigError("processes that cannot be started", problems)
 
-    def options(self) -> list[str]:
+    def options(self, meeting: Meeting | None) -> list[str]:
         """Return the arguments of torchrun."""
         options = [f"--nproc-per-node={self.nproc or 1}", f"--max-restarts={self.restarts}"]
-        if self.rendezvous is None:
+        if meeting is None:
             return [*options, "--standalone"]
         return [
             *options,
             f"--nnodes={self.nnodes}",
-            f"--local-addr={address_towards(self.rendezvous)}",
+            f"--local-addr={meeting.address}",
             "--rdzv-backend=c10d",
-            f"--rdzv-endpoint={self.rendezvous}",
+            f"--rdzv-endpoint={meeting.endpoint}",
+            # two on one machine: torch finds out which of them is first
+            *([] if meeting.hosted else ["--rdzv-conf=is_host=0"]),
             f"--rdzv-id={os.environ.get('SLURM_JOB_ID', 'efnet')}",
         ]
-
-
-def address_towards(meeting_point: str) -> str:
-    """Find the address of this machine by which another one, HOST:PORT, is reached: the others
-    reach it by that one too, whatever they make of its name.
-
-    Raises:
-        ConfigError: no such host, or no way there.
-    """
-    host, _, port = meeting_point.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise ConfigError(f"--rdzv {meeting_point}: expected HOST:PORT, such as first:29500")
-    try:
-        kind, *_, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
-        with socket.socket(kind, socket.SOCK_DGRAM) as probe:  # nothing is sent
-            probe.connect(place)
-            return str(probe.getsockname()[0])
-    except OSError as error:
-        raise ConfigError(
-            f"--rdzv {meeting_point}: {host} is not reached from here: {error}; expected the name "
-            "or the address of one of the nodes, and a free port of it"
-        ) from error
 
 
 def require_room(count: int) -> None:
@@ -134,7 +118,8 @@ def launch(
     """
     plan.check()
     require_room(plan.nproc or 1)
-    from torch.distributed import DistError, TCPStore, run  # type: ignore[attr-defined]
+    meeting = meet(plan.rendezvous) if plan.rendezvous else None
+    from torch.distributed import DistError, run
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
@@ -144,12 +129,13 @@ def launch(
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // (plan.nproc or 1))))
     # by default torchrun keeps one store for all starts, where gloo finds addresses of the dead
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
-    kept = None if plan.rendezvous else TCPStore("localhost", 0, is_master=True)
-    os.environ[MEMORY] = f"localhost:{kept.port}" if kept else str(plan.rendezvous)
+    memory, os.environ[MEMORY] = _keep_memory(meeting)  # as long as this function runs
+    if meeting and meeting.interface:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", meeting.interface)
     signal.signal(getattr(signal, GIVE_UP), _give_up)
     signal.signal(signal.SIGUSR1, _end)  # schedulers send it some time before they end a job
     script = str(REPOSITORY / "challenge" / "environment" / "run_module.py")
-    options = run.parse_args([*plan.options(), script])  # type: ignore[no-untyped-call]
+    options = run.parse_args([*plan.options(meeting), script])  # type: ignore[no-untyped-call]
     # afterwards: torchrun's parser would take some of the command's options for its own
     options.training_script_args = [__name__, module, str(len(folders)), *map(str, folders), *argv]
     try:
@@ -165,11 +151,18 @@ def launch(
                 raise ChallengeError(f"{_killed(rank, -code, plan.restarts)}; {again}") from error
         return next(iter(codes.values()))
     except (RendezvousError, DistError) as error:
-        raise ChallengeError(
-            f"the nodes did not find each other, or another one has ended ({error}); all of "
-            f"{plan.nnodes} are to be started with the same --nnodes and --rdzv"
-        ) from error
+        raise ChallengeError(_missed(plan.nnodes, error)) from error
     return 0
+
+
+def _keep_memory(meeting: Meeting | None) -> tuple[TCPStore | None, str]:
+    """Make the store that outlives processes, and say where it is; nodes have that of a meeting."""
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    if meeting:
+        return None, meeting.endpoint
+    store = TCPStore("localhost", 0, is_master=True)
+    return store, f"localhost:{store.port}"
 
 
 def _give_up(*_: object) -> None:
@@ -178,6 +171,13 @@ def _give_up(*_: object) -> None:
 
 def _end(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _missed(nodes: int, error: Exception) -> str:
+    return (
+        f"the nodes did not find each other, or another one has ended ({error}); all of {nodes} "
+        "are to be started with the same --nnodes and --rdzv"
+    )
 
 
 def _killed(rank: int, number: int, restarts: int) -> str:

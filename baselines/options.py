@@ -38,7 +38,9 @@ Engine = Annotated[
     typer.Option(help="torch, openvino or onnxruntime; default: torch, or what runs the file"),
 ]
 Precision = Annotated[str | None, typer.Option(help="float32, bfloat16, auto; default: as trained")]
-Memory = Annotated[float | None, typer.Option(help="GiB that may be used; default: what is free")]
+Memory = Annotated[
+    float | None, typer.Option(help="GiB there are on this machine; default: what is free")
+]
 Afresh = Annotated[bool, typer.Option("--afresh", help="do not go on with what was interrupted")]
 Nproc = Annotated[
     int | None, typer.Option(help="processes on this machine, one for each GPU; default: this one")
