@@ -192,7 +192,7 @@ case "$verb" in
   predict) keep_memory && module baselines.predict "$@" ;;
   fuse) module challenge.commands.fuse "$@" ;;
   export) module baselines.efnet.export "$@" ;;
-  profile) module baselines.profiling "$@" ;;
+  profile) keep_memory && module baselines.profiling "$@" ;;
   score) module baselines.references "$@" ;;
   leaderboard)
     need_python

@@ -201,18 +201,19 @@ class World:
             distributed.all_reduce(held, distributed.ReduceOp.MAX)
         return int(held)
 
-    def gather(self, number: float) -> list[float]:
-        """Return all processes' numbers, by rank."""
+    def gather(self, numbers: Sequence[float]) -> list[list[float]]:
+        """Return all processes' numbers, by rank; each has as many."""
         if self.size == 1:
-            return [number]
+            return [[*numbers]]
         import torch
         from torch import distributed
 
-        held = torch.zeros(self.size, dtype=torch.float64)
-        held[self.rank] = number
+        held = torch.zeros(self.size, len(numbers), dtype=torch.float64)
+        held[self.rank] = torch.tensor(numbers, dtype=torch.float64)
         with losses_noticed():
             distributed.all_reduce(held)
-        return [*held.tolist()]
+        rows: list[list[float]] = held.tolist()
+        return rows
 
 
 @contextlib.contextmanager

@@ -3,9 +3,10 @@
 python benchmarks/cost.py [--draw docs/cost.svg] [--wide]
 
 One of width x height, batch, wf and bins grows at a time; each point is a process of its own with
-one thread. Seconds are those of the processor (of the clock on a GPU), for the second of two calls.
-Memory is the growth of the process's resident peak over what it had before there was a network, or
-the allocator's peak on a GPU. `--wide` adds points of wf 64 in float32 and bfloat16, up to 13 GiB.
+one thread, and with the settings of the C library that run.sh makes. Seconds are those of the
+processor (of the clock on a GPU), for the second of two calls. Memory is the growth of the
+process's resident peak over what it had before there was a network, or the allocator's peak on a
+GPU. `--wide` adds points of wf 64 in float32 and bfloat16, up to 4 GiB.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ if __name__ == "__main__":
 
 import dataclasses
 import multiprocessing
+import os
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,12 +37,15 @@ import numpy as np
 import torch
 import typer
 
+from baselines.efnet.checkpoint import save_checkpoint
 from baselines.efnet.config import Config, DataConfig, NetworkConfig, TrainConfig
 from baselines.efnet.device import choose_device, device_name
-from baselines.efnet.engines import torch_forward
+from baselines.efnet.engines import Forward, open_exported, torch_forward
+from baselines.efnet.exporting import load_described, onnx_of
 from baselines.efnet.inputs import Batch
 from baselines.efnet.memory import frame_need, training_need
 from baselines.efnet.training import Training
+from benchmarks.efnet import KEPT_MEMORY
 from benchmarks.scale import Line, Panel
 from challenge import cli
 from challenge.environment.memory import GIB
@@ -67,12 +73,14 @@ class Point:
     precision: str = "float32"
     device: str = "cpu"
     ema: float = 0.0
+    engine: str = "torch"
 
     @property
     def need(self) -> int:
         """Bytes, as `baselines.efnet.memory` estimates them."""
         if self.work == "predict":
-            return frame_need(self.wf, self.height, self.width, self.precision)
+            size = (self.height, self.width)
+            return frame_need(self.wf, *size, self.precision, self.engine)
         size = (self.batch, self.height, self.width)
         return training_need(self.wf, *size, self.precision, self.bins, self.ema > 0)
 
@@ -120,9 +128,21 @@ def work_of(point: Point) -> Callable[[], object]:
     batch = Batch(random(3), random(point.bins), None, random(3))
     if point.work == "train":
         return lambda: training.step(batch)
-    device = training.device
-    forward = torch_forward(training.network.eval(), device, point.precision)
+    device, network = training.device, training.network.eval()
+    forward = torch_forward(network, device, point.precision)
+    if point.engine != "torch":
+        forward = engine_forward(training, point)
+        del training, network
     return lambda: forward(batch.blurry.to(device), batch.voxel.to(device), None)
+
+
+def engine_forward(training: Training, point: Point) -> Forward:
+    """Export a network and open it, as `predict --engine` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cost.pth"
+        save_checkpoint(path, training.weights())
+        model = onnx_of(*load_described(path)[:2])
+    return open_exported(point.engine, model, point.precision, path)[0]
 
 
 def measure(point: Point) -> tuple[float, int]:
@@ -195,6 +215,7 @@ def command(
 
     Example: python benchmarks/cost.py --wide --draw docs/cost.svg
     """
+    os.environ.update(KEPT_MEMORY)
     print(f"{device_name(choose_device(device))}, torch {torch.__version__}")
     found = {}
     for point in points(wide, device):

@@ -85,7 +85,9 @@ class TrainConfig:
     tile: int | None = None  # validation in tiles of so many pixels; 0: whole; None: memory decides
     # bfloat16: autocast; auto: bfloat16 where the device has it; float16: for GPUs that have not
     precision: str = "float32"
-    compile: bool = False  # by torch.compile; the first steps take minutes
+    compile: bool = False  # by torch.compile; the first step takes a minute or more
+    channels_last: bool | None = None  # order of weights in memory; None: that of the device
+    fused: bool | None = None  # AdamW in one call; None: where torch has it for the device
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     seed: int = 10
     weights: str | None = None  # start from these

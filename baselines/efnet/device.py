@@ -71,6 +71,30 @@ def tuned_to_one_size(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.benchmark = before
 
 
+def lay_out(network: nn.Module, device: torch.device, channels_last: bool | None = None) -> None:
+    """Put the weights of convolutions into the order that these read fastest, in memory.
+
+    Args:
+        network: on the device.
+        channels_last: a pixel's channels side by side, or a channel's pixels; None: side by side on
+            a GPU, whose convolutions would else turn them around at each call. A processor's
+            (oneDNN) bring weights into an order of their own anyway.
+    """
+    if channels_last is None:
+        channels_last = device.type == "cuda"
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    network.to(memory_format=order)  # type: ignore[call-overload]
+
+
+def is_fused(device: torch.device, wish: bool | None = None) -> bool:
+    """Say whether AdamW updates all weights in one call, rather than one operation at a time.
+
+    Args:
+        wish: None: where torch has it for the device.
+    """
+    return device.type in ("cpu", "cuda") if wish is None else wish
+
+
 def compiled(network: nn.Module, device: torch.device) -> Callable[..., list[Tensor]]:
     """Let torch compile a network: the first call of each size takes a minute or more.
 

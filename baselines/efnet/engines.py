@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -29,9 +30,6 @@ OUTPUT = "restored"
 ENGINES = ("torch", "openvino", "onnxruntime")
 RUN_BY = {".onnx": ("openvino", "onnxruntime"), ".xml": ("openvino",)}
 """Suffix of an exported file -> the engines that run it, the faster one first."""
-SIZES_KEPT = 4
-"""For so many sizes of inputs what was compiled is kept."""
-
 Compiled = Callable[[list[Tensor]], Tensor]
 
 
@@ -123,11 +121,26 @@ def engine_library(name: str) -> Any:
         ) from error
 
 
+@functools.cache
+def openvino_core() -> Any:
+    """Return OpenVINO's core, one for the whole process and kept until its end.
+
+    Each core of openvino 2026.4 gives the thread that made it an alternate stack for signals, and
+    gives back the one before when it goes. Where two go in the order in which they came, that one
+    is unmapped by then, and the next signal that Python handles (Ctrl-C, or the end of a child
+    under a data loader) ends the process by SIGSEGV.
+
+    Raises:
+        ConfigError: it is not installed; says how to.
+    """
+    return engine_library("openvino").Core()
+
+
 def _checked(
     compile_for: Callable[[list[Tensor]], Compiled], metadata: Metadata, path: Path
 ) -> Forward:
     """Make a Forward that compiles for each size of its inputs, and refuses what cannot be run."""
-    kept: dict[tuple[int, ...], Compiled] = {}
+    kept: dict[tuple[int, ...], Compiled] = {}  # of one size: each holds the memory it computed in
 
     def forward(blurry: Tensor, voxel: Tensor, mask: Tensor | None) -> Tensor:
         samples, _, height, width = blurry.shape
@@ -147,8 +160,7 @@ def _checked(
         tensors = [tensor.detach().cpu().float().contiguous() for tensor in tensors]
         size = (samples, height, width)
         if size not in kept:
-            if len(kept) == SIZES_KEPT:
-                kept.pop(next(iter(kept)))
+            kept.clear()
             kept[size] = compile_for(tensors)
         return kept[size](tensors).to(blurry.device)
 
@@ -158,8 +170,7 @@ def _checked(
 def _open_openvino(
     model: Path | bytes, precision: str | None, path: Path
 ) -> tuple[Callable[[list[Tensor]], Compiled], Metadata]:
-    openvino = engine_library("openvino")
-    core = openvino.Core()
+    core = openvino_core()
     try:
         network = core.read_model(model)
     except RuntimeError as error:
@@ -180,6 +191,7 @@ def _open_openvino(
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # other threads of this process have work, too
     }
 
     def compile_for(tensors: list[Tensor]) -> Compiled:
@@ -206,6 +218,7 @@ def _open_onnxruntime(
     def session(sizes: dict[str, int]) -> Any:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        options.enable_mem_pattern = False  # would hold the features of two calls: twice the memory
         options.log_severity_level = 3  # errors; how it places operators is nobody's concern
         for name, size in sizes.items():
             options.add_free_dimension_override_by_name(name, size)

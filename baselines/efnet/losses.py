@@ -10,11 +10,11 @@ from torch import Tensor
 DECIBELS = 10.0 / math.log(10.0)
 
 
-def psnr_loss(predictions: list[Tensor], sharp: Tensor, weight: float = 0.5) -> Tensor:
-    """Compute minus the PSNR of each image, mean over the batch, sum over the stages.
+def psnr_losses(predictions: list[Tensor], sharp: Tensor, weight: float = 0.5) -> Tensor:
+    """Compute minus the PSNR of each image, mean over the batch, for each stage.
 
-    loss = weight * sum over stages of mean over images of 10 log10(MSE of the image + 1e-8);
-    negative when the images are good. Computed in float32 whatever the precision of the network.
+    loss = weight * mean over images of 10 log10(MSE of the image + 1e-8); negative when the images
+    are good. Computed in float32 whatever the precision of the network.
 
     Args:
         predictions: one (N, 3, H, W) tensor per stage.
@@ -22,12 +22,17 @@ def psnr_loss(predictions: list[Tensor], sharp: Tensor, weight: float = 0.5) -> 
         weight: the factor in front; 0.5 as published.
 
     Returns:
-        A scalar.
+        (stages,).
 
     Source: Chen et al., HINet, CVPRW 2021 (`PSNRLoss`), as used by EFNet.
     """
-    total = sharp.new_zeros(())
+    stages = []
     for prediction in predictions:
         error = (prediction.float() - sharp).square().mean(dim=(1, 2, 3))
-        total = total + DECIBELS * torch.log(error + 1e-8).mean()
-    return weight * total
+        stages.append(DECIBELS * torch.log(error + 1e-8).mean())
+    return weight * torch.stack(stages)
+
+
+def psnr_loss(predictions: list[Tensor], sharp: Tensor, weight: float = 0.5) -> Tensor:
+    """Sum `psnr_losses` over the stages: what EFNet was trained with, a scalar."""
+    return psnr_losses(predictions, sharp, weight).sum()

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 
@@ -18,16 +19,38 @@ MEMORY_VARIABLE = "KIT_MEMORY"
 """GiB there are, for who knows better than the system, or than the estimate."""
 
 BASE = int(0.17 * GIB)
-"""Of any call of a network in a CPU process: what the libraries and the C library keep."""
+"""Of training in a CPU process: what the libraries and the C library keep."""
 
 WEIGHTS = 2068
 """Weights of a network of three levels, by the square of its width, `network.wf`."""
 
-PIXEL = {"float32": (40, 220), "bfloat16": (20, 170)}
-"""Of restoring, bytes per pixel: for each channel of the first level, and besides."""
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that restoring takes."""
+
+    call: int  # whatever is restored: what the libraries keep
+    weight: int  # each
+    channel: int  # each pixel, for each channel of the first level
+    pixel: int  # each pixel, besides
+
+    def of(self, wf: int, height: int, width: int) -> int:
+        """Sum them for a network and a frame, or a tile."""
+        each_pixel = self.channel * wf + self.pixel
+        return self.call + self.weight * WEIGHTS * wf**2 + height * width * each_pixel
+
+
+NEEDS = {
+    ("torch", "float32"): Need(int(0.17 * GIB), 4, 40, 220),
+    ("torch", "bfloat16"): Need(int(0.17 * GIB), 8, 20, 170),
+    ("onnxruntime", "float32"): Need(int(0.15 * GIB), 17, 86, 218),
+    ("openvino", "float32"): Need(int(0.21 * GIB), 35, 36, 444),
+    ("openvino", "bfloat16"): Need(int(0.21 * GIB), 37, 18, 235),
+}
+"""By engine and what it computes in. `python benchmarks/needs.py` measures, and finds these."""
 
 STEP = {"float32": (350, 700), "bfloat16": (215, 700)}
-"""Of a training step, likewise: what backward needs is kept."""
+"""Of a training step, bytes per pixel: for each channel of the first level, and besides."""
 
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "ALLOC_FAILED")
 """What torch says in a plain RuntimeError, on the CPU and in cuBLAS."""
@@ -41,21 +64,20 @@ while the other is restored), the network's inputs, and the result.
 """
 
 
-def frame_need(width_of_network: int, height: int, width: int, precision: str) -> int:
+def frame_need(wf: int, height: int, width: int, precision: str, engine: str = "torch") -> int:
     """Estimate the bytes that restoring one frame, or a tile, takes on top of the idle process.
 
-    BASE, weights, and PIXEL for each pixel: above every peak of the resident set that
-    `benchmarks/cost.py` measured (one thread, torch 2.13, three levels; docs/cost.md). Not measured
-    on a GPU, whose libraries take room besides.
+    The sum of NEEDS: above every peak of the resident set that `benchmarks/needs.py` and `cost.py`
+    measured (one thread, torch 2.13, three levels; docs/cost.md). Not measured on a GPU, whose
+    libraries take room besides.
 
     Args:
-        width_of_network: channels of the first level, `network.wf`.
+        wf: channels of the network's first level.
         height, width: of the frame, in pixels.
         precision: "float32" or "bfloat16", as computed.
+        engine: that computes.
     """
-    wf, (each, besides) = width_of_network, PIXEL[precision]
-    copies = 4 if precision == "float32" else 8  # bytes a weight: autocast adds its own
-    return BASE + copies * WEIGHTS * wf**2 + height * width * (each * wf + besides)
+    return NEEDS[engine, precision].of(wf, height, width)
 
 
 def training_need(
@@ -87,6 +109,7 @@ def require_memory(
     precision: str,
     what: str,
     said: float | None = None,
+    engine: str = "torch",
 ) -> None:
     """Refuse to start what would end with the system killing the process.
 
@@ -97,6 +120,7 @@ def require_memory(
         precision: "float32", "bfloat16" or "auto".
         what: would restore it: "predict", "validation".
         said: GiB there are; None: see `free_on`.
+        engine: that computes.
 
     Raises:
         ChallengeError: the estimate is above what is free; says both, and what to do.
@@ -104,27 +128,31 @@ def require_memory(
     """
     free = free_on(device, said)
     computed = computed_in(device, precision)
-    need = frame_need(wf, height, width, computed)
+    need = frame_need(wf, height, width, computed, engine)
     if free is None or need <= free:
         return
-    halved = frame_need(max(wf // 2, 1), height, width, computed) / GIB
+    halved = frame_need(max(wf // 2, 1), height, width, computed, engine) / GIB
     ways = ["restore in smaller tiles: predict --tile 256, or train.tile=256"]
     ways = ways if max(height, width) > 256 else []
     ways += [
         "run it on a machine (or --device) with more memory",
         f"train a narrower network: network.wf={max(wf // 2, 1)} needs about {halved:.1f} GiB",
     ]
-    if computed == "float32":
-        lower = frame_need(wf, height, width, "bfloat16") / GIB
+    if engine != "torch":
+        by_torch = frame_need(wf, height, width, computed) / GIB
+        ways.append(f"leave out --engine {engine}: torch needs about {by_torch:.1f} GiB")
+    if computed == "float32" and (engine, "bfloat16") in NEEDS:
+        lower = frame_need(wf, height, width, "bfloat16", engine) / GIB
         ways.append(
             f"compute in bfloat16 (predict --precision, train.precision): about {lower:.1f} GiB "
             "(slow on processors without it)"
         )
     if fewer := fewer_processes(device, need, free):
         ways = [fewer, *ways]
+    by = "" if engine == "torch" else f" by {engine}"
     raise ChallengeError(
         f"{what}: EFNet of network.wf={wf} needs about {need / GIB:.1f} GiB for {width}x{height} "
-        f"(width x height) in {computed}, {free_in_words(device, free)}",
+        f"(width x height) in {computed}{by}, {free_in_words(device, free)}",
         [
             *ways,
             "restore without a network: bash run.sh predict --baseline edi",
@@ -168,6 +196,7 @@ def largest_tile(
     device: torch.device,
     precision: str,
     said: float | None = None,
+    engine: str = "torch",
 ) -> int:
     """Find the side of the largest tiles that memory holds, in pixels; arguments as above.
 
@@ -176,11 +205,11 @@ def largest_tile(
     """
     free = free_on(device, said)
     computed = computed_in(device, precision)
-    if free is None or frame_need(wf, height, width, computed) <= free:
+    if free is None or frame_need(wf, height, width, computed, engine) <= free:
         return 0
     for side in SIDES:
         if side < max(height, width):
-            tile = frame_need(wf, min(side, height), min(side, width), computed)
+            tile = frame_need(wf, min(side, height), min(side, width), computed, engine)
             if tile + FRAME * height * width <= free:
                 return side
     return SIDES[-1]
@@ -193,10 +222,11 @@ def memory_in_words(
     device: torch.device,
     precision: str,
     said: float | None = None,
+    engine: str = "torch",
 ) -> str:
     """Say what a whole frame would take, and what there is; arguments as above."""
     computed = computed_in(device, precision)
-    need, free = frame_need(wf, height, width, computed), free_on(device, said)
+    need, free = frame_need(wf, height, width, computed, engine), free_on(device, said)
     there = "" if free is None else f", {free_in_words(device, free)}"
     return f"since whole frames of {width}x{height} take about {need / GIB:.1f} GiB{there}"
 

@@ -15,7 +15,7 @@ from baselines import BEST, LAST
 from baselines.efnet.checkpoint import save_checkpoint, save_keeping_one
 from baselines.efnet.inputs import Batch
 from baselines.efnet.sample_pictures import TITLE, SamplePictures
-from baselines.efnet.training import Training, is_sound
+from baselines.efnet.training import Step, Training, is_sound
 from baselines.efnet.training_log import TrainingLog
 from baselines.efnet.validation import Scores
 from challenge.datasets import Dataset
@@ -77,14 +77,16 @@ class Report:
     def log_losses(self) -> None:
         """Write means over the steps since the last row, without those that were skipped, how many
         these are, and the learning rate; the speed, what share of the time went by waiting for
-        data, and the most memory so far.
+        data, and the most memory so far. The losses of the stages are what they add to the loss.
         """
         training = self.training
         taken = [step for step in training.steps if is_sound(step)]
         found = {"learning_rate": training.rate}
         if taken:
-            losses, norms = zip(*taken, strict=True)
-            found = {"loss": mean(losses)} | found | {"gradient_norm": mean(norms)}
+            losses = {"loss": mean([step.loss for step in taken])}
+            for number, of_stage in enumerate(stages_of(taken), 1):
+                losses[f"loss_stage_{number}"] = mean(of_stage)
+            found = losses | found | {"gradient_norm": mean([step.gradient_norm for step in taken])}
             self._show("loss", f"{found['loss']:.2f}")
         if skipped := len(training.steps) - len(taken):
             found["skipped"] = skipped
@@ -182,6 +184,12 @@ class Silence(Report):
 def report_of(training: Training, judged: Dataset | None) -> Report:
     """Make the report of a training; of several processes, the first alone writes and shows."""
     return Report(training, judged) if training.world.is_first else Silence(training)
+
+
+def stages_of(steps: Sequence[Step]) -> Iterator[tuple[float, ...]]:
+    """Sort the losses of steps by stage; nothing where one step, of an older kit, has none."""
+    if all(step.stages for step in steps):
+        yield from zip(*(step.stages for step in steps), strict=True)
 
 
 def mean(values: Sequence[float]) -> float:

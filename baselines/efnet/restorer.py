@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from baselines.efnet.device import choose_device, device_name
+from baselines.efnet.device import choose_device, device_name, lay_out
 from baselines.efnet.device_inputs import inputs_on
 from baselines.efnet.engines import (
     Forward,
@@ -120,18 +120,18 @@ class EfnetRestorer:
             ChallengeError: memory cannot hold the tiles asked for, or not even the smallest.
         """
         (height, width), asked = size, self.settings.tiles or self._made_for(size)
-        said = self.settings.memory
+        said, engine = self.settings.memory, self.settings.engine or "torch"
         place = (self.wf, height, width, self.torch_device, self.precision)
-        sides = asked or (largest_tile(*place, said),)
+        sides = asked or (largest_tile(*place, said, engine),)
         for side in sides:
             part = (min(side, height), min(side, width)) if side else size
-            require_memory(self.wf, *part, self.torch_device, self.precision, what, said)
+            require_memory(self.wf, *part, *place[3:], what, said, engine)
         self.settings = replace(self.settings, tiles=sides)
         if not any(side and side < max(size) for side in sides):
             return ""
         tiles = " and ".join(str(side) if side else "the whole frame" for side in sides)
         overlaps = " and ".join(str(self.settings.overlap_of(side)) for side in sides if side)
-        why = "as asked" if asked else memory_in_words(*place, said)
+        why = "as asked" if asked else memory_in_words(*place, said, engine)
         return f"{what}: in tiles of {tiles} pixels that overlap by {overlaps}, {why}"
 
     def _made_for(self, size: tuple[int, int]) -> tuple[int, ...]:
@@ -182,6 +182,7 @@ def load(
     if engine == "torch":
         network, metadata, _ = load_described(checkpoint, dataset.stored_kind)
         target = choose_device(device)
+        lay_out(network, target)
         restorer = EfnetRestorer(network, target, metadata.precision, metadata.reading, settings)
     else:
         restorer = _by_engine(engine, checkpoint, dataset.stored_kind, device, settings)

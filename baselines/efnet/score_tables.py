@@ -1,7 +1,8 @@
 """The scores of a training's validations as tables for pandas or a spreadsheet.
 
 `validations.csv`: iteration, psnr, ssim, learning_rate, best_psnr and best_iteration, the best so
-far; a row for each validation. It is made of `log.jsonl` alone, whole, each time.
+far; loss and what each stage adds to it, of the last row of losses in the log; a row for each
+validation. It is made of `log.jsonl` alone, whole, each time.
 `validation_frames.csv`: iteration, frame, psnr, ssim; a row for each frame of each validation.
 """
 
@@ -17,22 +18,26 @@ from baselines.efnet.validation import Scores
 from challenge.files import write_text
 
 VALIDATIONS, FRAMES = "validations.csv", "validation_frames.csv"
-COLUMNS = ("iteration", "psnr", "ssim", "learning_rate", "best_psnr", "best_iteration")
+LOSSES = ("loss", "loss_stage_1", "loss_stage_2")
+COLUMNS = ("iteration", "psnr", "ssim", "learning_rate", "best_psnr", "best_iteration", *LOSSES)
 FRAME_COLUMNS = ("iteration", "frame", "psnr", "ssim")
 
 
 def validations(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Pick the validations out of a log's rows, in their order; keys are COLUMNS.
 
-    Of equal scores the first is the best. A learning rate that the log does not know is None.
+    Of equal scores the first is the best. What the log does not know is None.
     """
     table: list[dict[str, Any]] = []
+    losses: list[float | None] = [None] * len(LOSSES)
     for row in rows:
+        if "loss" in row:
+            losses = [row.get(key) for key in LOSSES]
         if "val_psnr" not in row:
             continue
         psnr, ssim, rate = (row.get(key) for key in ("val_psnr", "val_ssim", "learning_rate"))
         iteration = row["iteration"]
-        values = [iteration, psnr, ssim, rate, psnr, iteration]
+        values = [iteration, psnr, ssim, rate, psnr, iteration, *losses]
         now = dict(zip(COLUMNS, values, strict=True))
         if table and not psnr > table[-1]["best_psnr"]:
             now |= {key: table[-1][key] for key in ("best_psnr", "best_iteration")}

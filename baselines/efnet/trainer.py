@@ -94,7 +94,7 @@ def refuse_nonsense(training: Training, frames: Dataset) -> None:
         for back, culprits in enumerate(reversed(skipped), 1)
         for name in frames_of(frames, settings, training.iteration - back, count, culprits)
     ]
-    loss, norm = training.steps[-1]
+    loss, norm, *_ = training.steps[-1]
     raise ChallengeError(
         f"iteration {training.iteration}: the loss is {loss}, the norm of its gradient {norm}, and "
         f"the {len(skipped)} last steps were all skipped; try a lower train.learning_rate, or "

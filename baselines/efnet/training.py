@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +14,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from baselines.distributed import World, losses_noticed
 from baselines.efnet.checkpoint import GATE, Checkpoint, load_weights, new_network
 from baselines.efnet.config import Config
-from baselines.efnet.device import autocast, choose_device, compiled, tuned_to_one_size
+from baselines.efnet.device import (
+    autocast,
+    choose_device,
+    compiled,
+    is_fused,
+    lay_out,
+    tuned_to_one_size,
+)
 from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, to_device
-from baselines.efnet.losses import psnr_loss
+from baselines.efnet.losses import psnr_losses
 from baselines.efnet.model import EFNet
 from baselines.efnet.restorer import EfnetRestorer
 from baselines.efnet.validation import Scores
@@ -42,6 +50,7 @@ class Step(NamedTuple):
 
     loss: float
     gradient_norm: float  # before it was clipped; NaN or infinite: the step was skipped
+    stages: Sequence[float] = ()  # what each adds to the loss; () in older checkpoints
 
 
 class Training:
@@ -58,8 +67,7 @@ class Training:
         self.device = choose_device(config.train.device, self.world.local_rank)
         torch.manual_seed(config.train.seed)
         self.network = new_network(config).to(self.device)
-        if self.device.type == "cuda":  # the order in which its convolutions read features, too
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(self.network, self.device, config.train.channels_last)
         for name, parameter in self.network.named_parameters():
             if GATE in name:  # takes no part without a mask: processes would wait for its gradients
                 parameter.requires_grad_(config.data.event_mask)
@@ -68,7 +76,7 @@ class Training:
             lr=config.train.learning_rate,
             weight_decay=config.train.weight_decay,
             betas=(config.train.betas[0], config.train.betas[1]),
-            fused=True,
+            fused=is_fused(self.device, config.train.fused) or None,  # None: as torch would
         )
         # float16 loses small gradients: they are computed of a multiple of the loss
         self.scaler = torch.amp.GradScaler(
@@ -118,7 +126,8 @@ class Training:
         with tuned_to_one_size(self.device):
             with autocast(self.device, self.config.train.precision):
                 stages = self.called(blurry, voxel, mask)
-            loss = psnr_loss(stages, sharp, self.config.train.loss_weight)
+            losses = psnr_losses(stages, sharp, self.config.train.loss_weight)
+            loss = losses.sum()
             told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
             with losses_noticed():
                 self.scaler.scale(told).backward()  # type: ignore[no-untyped-call]
@@ -126,15 +135,16 @@ class Training:
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.train.clip_norm
         )
-        own_loss, found_norm = torch.stack([loss.detach(), norm]).tolist()
-        losses = self.world.gather(own_loss)
-        step = Step(sum(losses) / len(losses), found_norm)
+        found_norm, *own = torch.stack([norm, loss.detach(), *losses.detach()]).tolist()
+        found = self.world.gather(own)
+        mean_loss, *of_stages = (sum(each) / len(each) for each in zip(*found, strict=True))
+        step = Step(mean_loss, found_norm, tuple(of_stages))
         if is_sound(step):
             self.scaler.step(self.optimiser)
             if self.average:
                 self.average.update_parameters(self.network)
         self.scaler.update()
-        culprits = tuple(rank for rank, each in enumerate(losses) if not math.isfinite(each))
+        culprits = tuple(rank for rank, each in enumerate(found) if not math.isfinite(each[0]))
         self.skipped = [] if is_sound(step) else [*self.skipped, culprits]
         self.iteration += 1
         self.steps.append(step)
@@ -213,6 +223,10 @@ class Training:
         groups = self.optimiser.state_dict()["param_groups"]
         state = checkpoint["optimiser"]["state"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        for parameter, moments in self.optimiser.state.items():
+            for name, moment in moments.items():
+                if moment.shape == parameter.shape:  # a fused step takes for granted that both are
+                    moments[name] = torch.empty_like(parameter).copy_(moment)  # ordered alike
         if checkpoint.get("scaler") and self.scaler.is_enabled():
             self.scaler.load_state_dict(checkpoint["scaler"])
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]

@@ -172,13 +172,13 @@ def check_limit(name: str, size: int, limit_mb: float | None, packed_by: str = "
     """Refuse a zip of `size` bytes that the platform does not take (MB are 10^6 bytes).
 
     Args:
-        packed_by: the command that has just compressed it as hard as it can; "" if none has.
+        packed_by: the command that has just compressed it as far as that helps; "" if none has.
     """
     if limit_mb is None or size <= limit_mb * 1e6:
         return []
     harder = "`python challenge/make_submission.py` compresses such a zip harder, without loss"
     if packed_by:
-        harder = f"`{packed_by}` has compressed it as hard as it can, without loss"
+        harder = f"`{packed_by}` has compressed it as far as that helps, without loss"
     fix = (
         f"{harder}; what is "
         f"still too large ({size / 1e6 - limit_mb:.1f} MB here) needs another way: CodaLab takes "

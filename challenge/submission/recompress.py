@@ -23,6 +23,8 @@ from challenge.images import decode
 LEVELS = (6, 9)
 """zlib's levels, in the order they are tried: the first is quick, the second gains some more."""
 BEST = 9
+LEAST = 0.8
+"""Of the bytes at one level, the least that the next could leave: 0.92 were seen."""
 
 
 def recompressed(paths: Sequence[Path], level: int, workers: int | None = None) -> Iterator[bytes]:

@@ -64,7 +64,8 @@ def test_every_item_belongs_to_exactly_one_process(size: int, count: int) -> Non
 def test_one_process_alone_waits_for_nobody() -> None:
     world = World()
     assert world.in_order("abc", str.upper) == ["A", "B", "C"]
-    assert world.first(lambda: 3) == 3 and world.gather(0.5) == [0.5] and world.highest(7) == 7
+    assert world.first(lambda: 3) == 3 and world.highest(7) == 7
+    assert world.gather([0.5, 2]) == [[0.5, 2]]
     assert [*world.in_step(range(3))] == [0, 1, 2]
     with pytest.raises(ZeroDivisionError):
         world.in_order([0], lambda number: 1 // number)

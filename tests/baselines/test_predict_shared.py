@@ -142,6 +142,8 @@ def test_what_ends_with_the_launcher_goes_on_by_the_same_command(
 ) -> None:
     process = begin("--name", "n", "--nproc", "2", KIT_TEST_SLOW="0.3")
     wait_for(lambda: len(restored(tmp_path)) >= 4, process)
+    folder = tmp_path / "sub" / "HighREV" / "val" / "n"
+    assert is_locked(folder)  # from any other predict
     started = children_of(process)
     process.send_signal(number)
     told = process.communicate(timeout=100)[0]
@@ -149,7 +151,6 @@ def test_what_ends_with_the_launcher_goes_on_by_the_same_command(
     end = time.monotonic() + 60
     while any(map(is_alive, started)) and time.monotonic() < end:
         time.sleep(0.05)
-    folder = tmp_path / "sub" / "HighREV" / "val" / "n"
     assert not any(map(is_alive, started)) and not is_locked(folder)
     if number == signal.SIGTERM:
         assert "of 7 frames are kept; the same command goes on" in told

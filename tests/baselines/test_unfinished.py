@@ -17,6 +17,7 @@ import pytest
 from baselines import predict, provenance
 from baselines.efnet import train
 from baselines.efnet.inference import Inference
+from baselines.efnet.memory import Need
 from baselines.efnet.restorer import load
 from baselines.mean import load_mean
 from baselines.restoring import ahead
@@ -306,7 +307,8 @@ def test_tiles_are_chosen_to_fit_and_said_and_kept(
         assert record.inference["tiles"] == tiles and "memory" not in record.inference
         assert ("mean of 8 flips" in record.description) == ("--flips" in options)
     monkeypatch.setattr("baselines.efnet.memory.SIDES", (32,))  # frames are 56x40 here
-    monkeypatch.setattr("baselines.efnet.memory.PIXEL", {"float32": (1e6, 0), "bfloat16": (1e6, 0)})
+    needs = {("torch", precision): Need(0, 0, 10**6, 0) for precision in ("float32", "bfloat16")}
+    monkeypatch.setattr("baselines.efnet.memory.NEEDS", needs)
     memory = 4 * 32 * 40 * 1e6 / 2**30 + 0.7
     capsys.readouterr()
     options = ["--memory", f"{memory:.2f}"]

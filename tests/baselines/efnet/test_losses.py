@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines.efnet.losses import psnr_loss
+from baselines.efnet.losses import psnr_loss, psnr_losses
 
 
 @pytest.mark.parametrize("offset, decibels", [(0.1, 20.0), (0.01, 40.0), (1.0, 0.0)])
@@ -11,6 +11,14 @@ def test_is_half_of_minus_the_psnr_for_each_stage(offset: float, decibels: float
     sharp = torch.zeros(2, 3, 4, 5)
     loss = psnr_loss([sharp + offset, sharp + offset], sharp)
     assert float(loss) == pytest.approx(-decibels, abs=1e-3)
+
+
+def test_the_stages_are_told_apart() -> None:
+    """Half of minus 20 dB, and half of minus 40."""
+    sharp = torch.zeros(2, 3, 4, 5)
+    losses = psnr_losses([sharp + 0.1, sharp + 0.01], sharp)
+    assert losses.tolist() == pytest.approx([-10.0, -20.0], abs=1e-3)
+    assert psnr_loss([sharp + 0.1, sharp + 0.01], sharp) == losses[0] + losses[1]
 
 
 def test_averages_decibels_not_errors() -> None:

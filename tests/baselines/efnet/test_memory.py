@@ -10,12 +10,42 @@ import torch
 
 from baselines import predict
 from baselines.efnet import train
-from baselines.efnet.memory import frame_need, out_of_memory_is, require_memory
+from baselines.efnet.memory import frame_need, largest_tile, out_of_memory_is, require_memory
 from challenge.environment.memory import GIB
 from challenge.errors import ChallengeError, ConfigError
 
 CPU = torch.device("cpu")
 FULL = (1224, 1632)
+
+
+PEAKS = {  # GiB, at wf 64: `python benchmarks/needs.py --engines onnxruntime,openvino`, 2026-11-25
+    ("onnxruntime", "float32"): {(256, 256): 0.591, (612, 816): 2.695, FULL: 10.233},
+    ("openvino", "float32"): {(256, 256): 0.606, (612, 816): 1.633, FULL: 5.154},
+    ("openvino", "bfloat16"): {(256, 256): 0.525, (612, 816): 1.060, FULL: 2.837},
+}
+
+
+@pytest.mark.parametrize("engine, precision", PEAKS)
+def test_an_engine_needs_what_was_measured(engine: str, precision: str) -> None:
+    for size, peak in PEAKS[engine, precision].items():
+        assert 1.0 <= frame_need(64, *size, precision, engine) / GIB / peak <= 1.3, size
+
+
+@pytest.mark.parametrize(
+    "engine, gib, side",
+    [("openvino", 3, 768), ("onnxruntime", 3, 512), ("onnxruntime", 12, 0)],
+)
+def test_tiles_are_as_large_as_the_engine_allows(engine: str, gib: float, side: int) -> None:
+    found = largest_tile(64, *FULL, CPU, "float32", gib, engine)
+    assert found == side
+
+
+def test_an_engine_that_cannot_is_told_beside_torch() -> None:
+    with pytest.raises(ChallengeError) as caught:
+        require_memory(64, *FULL, CPU, "float32", "predict", 6.0, "onnxruntime")
+    assert "in float32 by onnxruntime, cpu has 6.0 GiB free" in caught.value.summary
+    ways = " ".join(caught.value.problems)
+    assert "leave out --engine onnxruntime: torch needs about" in ways and "bfloat16" not in ways
 
 
 def test_full_frames_of_the_published_network_need_what_was_measured() -> None:

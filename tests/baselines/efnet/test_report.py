@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from baselines.efnet import train
 from baselines.efnet.sample_pictures import GAP, SamplePictures, blurriest, chosen
-from baselines.efnet.score_tables import FRAMES, VALIDATIONS, FrameScores
+from baselines.efnet.score_tables import FRAMES, LOSSES, VALIDATIONS, FrameScores
 from baselines.efnet.training_log import read_log
 from baselines.efnet.trainings.facts import read_training
 from baselines.efnet.validation import Scores
@@ -74,7 +74,7 @@ def test_after_a_kill_and_a_resume_every_step_is_there_once(highrev: Path, tmp_p
     for folder in (whole, killed):
         shown = EventAccumulator(str(folder / "tensorboard"))
         shown.Reload()
-        for name in ("loss", "learning_rate", "gradient_norm"):
+        for name in (*LOSSES, "learning_rate", "gradient_norm"):
             steps = [event.step for event in shown.Scalars(f"training/{name}")]
             assert steps == [1, 2, 3, 4, 5, 6], name
         for name in ("images_per_s", "waited_for_data", "memory_mib"):
@@ -99,6 +99,8 @@ def test_the_tables_say_what_was_validated(highrev: Path, tmp_path: Path) -> Non
     assert frames.groupby("iteration")["psnr"].mean().tolist() == pytest.approx(table["psnr"])
     rows = [row for row in read_log(tmp_path / "t" / "log.jsonl") if "gradient_norm" in row]
     assert len(rows) == 6 and all(row["gradient_norm"] > 0 for row in rows)
+    for name in LOSSES:
+        assert table[name].tolist() == [rows[2][name], rows[5][name]]
     took = read_log(tmp_path / "t" / "speed.jsonl")
     assert all(row["memory_mib"] > 50 for row in took if "images_per_s" in row)
 
@@ -141,5 +143,6 @@ def test_a_log_holds_no_time(highrev: Path, tmp_path: Path) -> None:
     words = [f"data.root={highrev}", *(f"{key}={value}" for key, value in SETTINGS.items())]
     assert train.main([*words, "name=t", "train.iterations=1"], tmp_path) == 0
     found, scored = map(json.loads, (tmp_path / "t" / "log.jsonl").read_text().splitlines())
-    assert list(found) == ["iteration", "loss", "learning_rate", "gradient_norm"]
+    assert list(found) == ["iteration", *LOSSES, "learning_rate", "gradient_norm"]
+    assert sum(found[name] for name in LOSSES[1:]) == pytest.approx(found["loss"], rel=1e-6)
     assert list(scored) == ["iteration", "val_psnr", "val_ssim", "learning_rate"]

@@ -21,10 +21,13 @@ import torch
 from baselines.efnet import report, train, training
 from baselines.efnet.checkpoint import Checkpoint, load_checkpoint, load_last, save_checkpoint
 from baselines.efnet.crops import frames_of, training_batches, worker_context
+from baselines.efnet.score_tables import LOSSES
 from baselines.efnet.training import Training, is_sound
 from baselines.efnet.training_log import read_log
 from baselines.stopping import SIGNALS, Stop, Stopped, deaf_children
 from challenge.errors import DataError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 EMA = "train.ema=0.9"
 
@@ -35,7 +38,9 @@ def arguments(untouched_highrev: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(untouched_highrev: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(
+    one_thread: None, untouched_highrev: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of a training that was left alone; only to be read."""
     runs = tmp_path_factory.mktemp("whole")
     settings = [*killing.SETTINGS, f"data.root={untouched_highrev}", "data.workers=0", EMA]
@@ -65,8 +70,8 @@ def at_step(
         other = do(loss) if count[0] == number else None
         return loss if other is None else other
 
-    true_loss = training.psnr_loss
-    patch.setattr(training, "psnr_loss", loss_of)
+    true_loss = training.psnr_losses
+    patch.setattr(training, "psnr_losses", loss_of)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -289,7 +294,9 @@ def test_skipped_steps_are_counted_and_left_out_of_the_mean(
     each = read_log(tmp_path / "each" / "t" / "log.jsonl")
     rows = read_log(tmp_path / "three" / "t" / "log.jsonl")
     assert each[1].keys() == {"iteration", "learning_rate", "skipped"}
-    assert rows[0]["loss"] == (each[0]["loss"] + each[2]["loss"]) / 2 and rows[0]["skipped"] == 1
+    for name in LOSSES:
+        assert rows[0][name] == (each[0][name] + each[2][name]) / 2
+    assert rows[0]["skipped"] == 1
     assert "skipped" not in rows[1]
 
 
@@ -299,8 +306,8 @@ def test_many_in_a_row_stop_the_training_and_name_the_frames(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    true_loss = training.psnr_loss
-    monkeypatch.setattr(training, "psnr_loss", lambda *a: true_loss(*a) * float("nan"))
+    true_loss = training.psnr_losses
+    monkeypatch.setattr(training, "psnr_losses", lambda *a: true_loss(*a) * float("nan"))
     config = train.read_config(train.DEFAULT_CONFIG, arguments)
     frames = train.open_data(config, "train")
     given = [*arguments, "train.stop_after_nan=2"]
@@ -342,25 +349,45 @@ def test_settings_that_change_on_the_way_are_told_and_hold(
     assert "of another network" in text and "network.relu_slope=0.1 (was 0.2)" in text
 
 
-def test_an_optimiser_goes_on_fused_or_not(arguments: list[str], tmp_path: Path) -> None:
-    """Its state is the same; whether it is fused is a matter of the machine."""
-    config = train.read_config(train.DEFAULT_CONFIG, arguments)
-    frames = train.open_data(config, "train")
-    batches = training_batches(frames, config.data, config.train, 0, False)
-    one, other = Training(config, tmp_path), Training(config, tmp_path)
-    other.optimiser.param_groups[0]["fused"] = not one.optimiser.param_groups[0]["fused"]
+@pytest.mark.parametrize("key", ["channels_last", "fused"])
+def test_what_is_a_matter_of_the_machine_may_change_on_the_way(
+    arguments: list[str], tmp_path: Path, key: str
+) -> None:
+    """The same steps, whatever the order in memory, and whether AdamW is fused."""
+    ways = [
+        train.read_config(train.DEFAULT_CONFIG, [*arguments, f"train.{key}={word}"])
+        for word in ("true", "false")
+    ]
+    one, other = (Training(config, tmp_path) for config in ways)
+    frames = train.open_data(ways[0], "train")
+    batches = training_batches(frames, ways[0].data, ways[0].train, 0, False)
     one.step(next(batches))
     other.resume(pickle.loads(pickle.dumps(one.checkpoint())), tmp_path)
-    assert other.optimiser.param_groups[0]["fused"] != one.optimiser.param_groups[0]["fused"]
-    batch = next(batches)
-    assert one.step(batch) == other.step(batch)
+    for _ in range(2):
+        batch = next(batches)
+        assert one.step(batch)[:2] == pytest.approx(other.step(batch)[:2], rel=1e-5)
     for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
     batches.close()
 
 
+def test_steps_of_an_older_kit_have_no_stages(
+    half: Path, arguments: list[str], whole: Path
+) -> None:
+    """A row with some of them has their loss alone; the next row has all."""
+    checkpoint = load_checkpoint(half / "last.pth")
+    checkpoint["steps"] = [step[:2] for step in checkpoint["steps"]]
+    save_checkpoint(half / "last.pth", checkpoint)
+    assert train.main([*arguments, "--resume"], half.parent) == 0
+    expected = read_log(whole / "log.jsonl")
+    mixed = next(row for row in expected if row["iteration"] > 10 and "loss" in row)
+    for name in LOSSES[1:]:
+        del mixed[name]
+    assert read_log(half / "log.jsonl") == expected
+
+
 def test_rows_of_a_log_are_numbers_of_json(whole: Path) -> None:
     rows = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     keys = [tuple(row) for row in rows]
-    assert keys.count(("iteration", "loss", "learning_rate", "gradient_norm")) == 5
+    assert keys.count(("iteration", *LOSSES, "learning_rate", "gradient_norm")) == 5
     assert keys.count(("iteration", "val_psnr", "val_ssim", "learning_rate")) == 3

@@ -303,3 +303,14 @@ def test_a_stopped_training_says_how_to_go_on(
     assert (
         load_checkpoint(tmp_path / "runs" / "t" / "last.pth")["iteration"] >= rows[-1]["iteration"]
     )
+
+
+def test_a_compiled_training_keeps_the_names_of_its_weights(tmp_path: Path) -> None:
+    """What is compiled (in the first step, for a minute) is called; the network is saved."""
+    plain, compiled = (
+        Training(read_config(train.DEFAULT_CONFIG, [*TINY, f"train.compile={word}"]), tmp_path)
+        for word in ("false", "true")
+    )
+    assert compiled.called is not compiled.network and plain.called is plain.network
+    for part in ("params", "trained"):
+        assert plain.checkpoint()[part].keys() == compiled.checkpoint()[part].keys()

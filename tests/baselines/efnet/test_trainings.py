@@ -116,9 +116,12 @@ def test_scores_are_picked_out_of_the_log(make: Make) -> None:
     assert (facts.best_psnr, facts.best_iteration) == (27.5, 50)
     assert facts.images_per_s is None  # no speed log: an old training
     rows = [{"iteration": k, "val_psnr": p, "val_ssim": 0.5} for k, p in ((1, 20.0), (2, 20.0))]
-    assert [list(row.values()) for row in validations([{"iteration": 1, "loss": 0.0}, *rows])] == [
-        [1, 20.0, 0.5, None, 20.0, 1],
-        [2, 20.0, 0.5, None, 20.0, 1],
+    parts = {"loss_stage_1": -14.0, "loss_stage_2": -15.0}
+    losses = [{"iteration": 1, "loss": 0.0}, {"iteration": 2, "loss": -29.0, **parts}]
+    table = validations([losses[0], rows[0], losses[1], rows[1]])
+    assert [list(row.values()) for row in table] == [
+        [1, 20.0, 0.5, None, 20.0, 1, 0.0, None, None],
+        [2, 20.0, 0.5, None, 20.0, 1, -29.0, -14.0, -15.0],
     ]
     assert all(tuple(row) == COLUMNS for row in facts.scores)
 
