@@ -34,6 +34,16 @@ GIVE_UP = "SIGUSR2"
 """The signal by which a process tells the launcher that starting again would not help."""
 
 
+def is_launched() -> bool:
+    """Say whether torchrun (or `srun`, with the same variables) started this process."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def processes_here() -> int:
+    """Count the processes that share this machine at one piece of work, this one included."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if is_launched() else 1
+
+
 class EndedElsewhere(Exception):
     """Another process stopped with an error, which it tells."""
 
@@ -112,6 +122,14 @@ class World:
 
         return self.first(remembered)
 
+    def note(self, name: str) -> None:
+        """Keep in mind, also when the processes are started again, that something was reached."""
+        self.once(name, lambda: "reached")
+
+    def noted(self, name: str) -> bool:
+        """Say whether something was reached, by these processes or by those before them."""
+        return self.first(lambda: self.memory is not None and self.memory.check([f"kit/{name}"]))
+
     def in_order(
         self,
         items: Sequence[S],
@@ -183,18 +201,19 @@ class World:
             distributed.all_reduce(held, distributed.ReduceOp.MAX)
         return int(held)
 
-    def means(self, numbers: Sequence[float]) -> list[float]:
-        """Return the mean over all processes of each number."""
+    def gather(self, numbers: Sequence[float]) -> list[list[float]]:
+        """Return all processes' numbers, by rank; each has as many."""
         if self.size == 1:
-            return [*numbers]
+            return [[*numbers]]
         import torch
         from torch import distributed
 
-        held = torch.tensor(numbers, dtype=torch.float64)
+        held = torch.zeros(self.size, len(numbers), dtype=torch.float64)
+        held[self.rank] = torch.tensor(numbers, dtype=torch.float64)
         with losses_noticed():
             distributed.all_reduce(held)
-        means: list[float] = (held / self.size).tolist()
-        return means
+        rows: list[list[float]] = held.tolist()
+        return rows
 
 
 @contextlib.contextmanager
@@ -208,7 +227,7 @@ def joined(on_gpu: bool) -> Iterator[World]:
     Raises:
         SystemExit: another process, or the launcher, tells of the error.
     """
-    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+    if not is_launched():
         yield World()
         return
     from torch import cuda, distributed

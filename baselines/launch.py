@@ -12,11 +12,20 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from baselines.distributed import GIVE_UP, MEMORY, leave
+from baselines.distributed import GIVE_UP, MEMORY, is_launched, leave
+from baselines.meeting import Meeting, meet
 from challenge import REPOSITORY
 from challenge.environment.cores import cores
+from challenge.environment.memory import GIB, free_memory
 from challenge.errors import ChallengeError, ConfigError
+
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+IDLE = int(0.3 * GIB)
+"""Bytes of a process that has imported torch, before it has read anything."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,8 @@ class Launch:
 
     @property
     def asked_for(self) -> bool:
-        """Say whether processes are to be started."""
-        return self.nproc is not None or self.nnodes > 1
+        """Say whether this process is to start others; those that it starts get the same words."""
+        return not is_launched() and (self.nproc is not None or self.nnodes > 1)
 
     def check(self) -> None:
         """Refuse what cannot work.
@@ -53,32 +62,53 @@ class Launch:
         if problems:
             raise ConfigError("processes that cannot be started", problems)
 
-    def options(self) -> list[str]:
+    def options(self, meeting: Meeting | None) -> list[str]:
         """Return the arguments of torchrun."""
         options = [f"--nproc-per-node={self.nproc or 1}", f"--max-restarts={self.restarts}"]
-        if self.rendezvous is None:
+        if meeting is None:
             return [*options, "--standalone"]
         return [
             *options,
             f"--nnodes={self.nnodes}",
+            f"--local-addr={meeting.address}",
             "--rdzv-backend=c10d",
-            f"--rdzv-endpoint={self.rendezvous}",
+            f"--rdzv-endpoint={meeting.endpoint}",
+            # two on one machine: torch finds out which of them is first
+            *([] if meeting.hosted else ["--rdzv-conf=is_host=0"]),
             f"--rdzv-id={os.environ.get('SLURM_JOB_ID', 'efnet')}",
         ]
+
+
+def require_room(count: int) -> None:
+    """Refuse so many processes on this machine that they would take its memory before any work.
+
+    Raises:
+        ConfigError: says how many there could be.
+    """
+    free = free_memory()
+    if free is not None and count * IDLE > free:
+        raise ConfigError(
+            f"--nproc {count}: each process takes about {IDLE / GIB:.1f} GiB before any work, and "
+            f"this machine has {free / GIB:.1f} GiB free: at most {free // IDLE}; expected one for "
+            f"each GPU, or on {cores()} cores not more than {cores()}"
+        )
 
 
 class GaveUp(Exception):
     """A process told of a mistake that starting again would repeat."""
 
 
-def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Path]) -> int:
+def launch(
+    plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Path], again: str
+) -> int:
     """Run `module.main(argv, *folders)` in several processes; return the exit code.
 
     Args:
         plan: how many, and where.
         module: import path of a command, whose `main` returns an exit code.
-        argv: its arguments, without those that say how many processes there are.
+        argv: its arguments; those that say how many processes there are no longer count.
         folders: further arguments of `main`.
+        again: what to do after a kill, for the message.
 
     After Ctrl-C, or a signal to end, the processes have 30 s to save; the exit code is then what a
     shell would report: 130, 143.
@@ -87,11 +117,9 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
         ChallengeError: a process was killed, or the nodes did not find each other.
     """
     plan.check()
-    from torch.distributed import (  # type: ignore[attr-defined]
-        DistError,
-        TCPStore,
-        run,
-    )
+    require_room(plan.nproc or 1)
+    meeting = meet(plan.rendezvous) if plan.rendezvous else None
+    from torch.distributed import DistError, run
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
@@ -101,17 +129,17 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // (plan.nproc or 1))))
     # by default torchrun keeps one store for all starts, where gloo finds addresses of the dead
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
-    if plan.rendezvous:
-        os.environ[MEMORY] = plan.rendezvous
-    else:
-        memory = TCPStore("localhost", 0, is_master=True)
-        os.environ[MEMORY] = f"localhost:{memory.port}"
+    memory, os.environ[MEMORY] = _keep_memory(meeting)  # as long as this function runs
+    if meeting and meeting.interface:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", meeting.interface)
     signal.signal(getattr(signal, GIVE_UP), _give_up)
     signal.signal(signal.SIGUSR1, _end)  # schedulers send it some time before they end a job
     script = str(REPOSITORY / "challenge" / "environment" / "run_module.py")
-    command = [script, __name__, module, str(len(folders)), *map(str, folders), *argv]
+    options = run.parse_args([*plan.options(meeting), script])  # type: ignore[no-untyped-call]
+    # afterwards: torchrun's parser would take some of the command's options for its own
+    options.training_script_args = [__name__, module, str(len(folders)), *map(str, folders), *argv]
     try:
-        run.run(run.parse_args([*plan.options(), *command]))  # type: ignore[no-untyped-call]
+        run.run(options)  # type: ignore[no-untyped-call]
     except GaveUp:
         return 1
     except SignalException as error:
@@ -120,14 +148,21 @@ def launch(plan: Launch, module: str, argv: Sequence[str], folders: Sequence[Pat
         codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
         for rank, code in codes.items():
             if code < 0:
-                raise ChallengeError(_killed(rank, -code, plan.restarts)) from error
+                raise ChallengeError(f"{_killed(rank, -code, plan.restarts)}; {again}") from error
         return next(iter(codes.values()))
     except (RendezvousError, DistError) as error:
-        raise ChallengeError(
-            f"the nodes did not find each other, or another one has ended ({error}); all of "
-            f"{plan.nnodes} are to be started with the same --nnodes and --rdzv"
-        ) from error
+        raise ChallengeError(_missed(plan.nnodes, error)) from error
     return 0
+
+
+def _keep_memory(meeting: Meeting | None) -> tuple[TCPStore | None, str]:
+    """Make the store that outlives processes, and say where it is; nodes have that of a meeting."""
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    if meeting:
+        return None, meeting.endpoint
+    store = TCPStore("localhost", 0, is_master=True)
+    return store, f"localhost:{store.port}"
 
 
 def _give_up(*_: object) -> None:
@@ -138,11 +173,18 @@ def _end(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _missed(nodes: int, error: Exception) -> str:
+    return (
+        f"the nodes did not find each other, or another one has ended ({error}); all of {nodes} "
+        "are to be started with the same --nnodes and --rdzv"
+    )
+
+
 def _killed(rank: int, number: int, restarts: int) -> str:
     name = signal.Signals(number).name
     tried = f", after {restarts} new starts" if restarts else ""
     why = " (as the system does where memory ends)" if name == "SIGKILL" else ""
-    return f"process {rank} was ended by {name}{why}{tried}; go on with --resume"
+    return f"process {rank} was ended by {name}{why}{tried}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `predict` can be told."""
+"""What `predict` can be told, and what `train` can as well: how many processes there are."""
 
 from __future__ import annotations
 
@@ -38,5 +38,17 @@ Engine = Annotated[
     typer.Option(help="torch, openvino or onnxruntime; default: torch, or what runs the file"),
 ]
 Precision = Annotated[str | None, typer.Option(help="float32, bfloat16, auto; default: as trained")]
-Memory = Annotated[float | None, typer.Option(help="GiB that may be used; default: what is free")]
+Memory = Annotated[
+    float | None, typer.Option(help="GiB there are on this machine; default: what is free")
+]
 Afresh = Annotated[bool, typer.Option("--afresh", help="do not go on with what was interrupted")]
+Nproc = Annotated[
+    int | None, typer.Option(help="processes on this machine, one for each GPU; default: this one")
+]
+Nnodes = Annotated[int, typer.Option(help="machines; the same command on each")]
+Rdzv = Annotated[
+    str | None, typer.Option(help="where they meet: HOST:PORT, a free port of one of them")
+]
+MaxRestarts = Annotated[
+    int, typer.Option(help="so often all processes start again when one was killed")
+]

@@ -7,19 +7,19 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import contextlib
 import dataclasses
-import datetime
-import hashlib
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from baselines import RUNS
+from baselines.distributed import World, joined
 from baselines.efnet.inference import Inference, parse_sides
+from baselines.launch import Launch, launch
 from baselines.mean import load_mean
 from baselines.options import (
     Afresh,
@@ -28,9 +28,13 @@ from baselines.options import (
     Engine,
     Flips,
     Local,
+    MaxRestarts,
     Memory,
+    Nnodes,
+    Nproc,
     Overlap,
     Precision,
+    Rdzv,
     Rules,
     Tile,
 )
@@ -42,16 +46,16 @@ from baselines.plan import (
     read_training_config,
     splits_of,
 )
+from baselines.provenance import asked_of, record_of, settings_of
 from baselines.restorer import Restorer
 from baselines.restoring import restore_all
-from baselines.unfinished import Making, Unfinished
-from challenge import REPOSITORY, cli
+from baselines.stopping import Stop, Stopped
+from baselines.unfinished import Unfinished
+from challenge import cli
 from challenge.datasets import Dataset, provide_frames, stored_grid_doubt
-from challenge.datasets.layout import inputs_sha256
 from challenge.environment.locks import locked
 from challenge.errors import ConfigError
-from challenge.files import sha256
-from challenge.runs import SUBMISSIONS, RunRecord, load_record, save_record
+from challenge.runs import SUBMISSIONS, load_record, save_record
 
 
 def command(
@@ -75,151 +79,154 @@ def command(
     precision: Precision = None,
     memory: Memory = None,
     afresh: Afresh = False,
+    nproc: Nproc = None,
+    nnodes: Nnodes = 1,
+    rdzv: Rdzv = None,
+    max_restarts: MaxRestarts = 3,
     *,
+    given: Sequence[str],
     submissions: Path,
     runs: Path,
-) -> None:
+) -> int:
     """Restore blurry frames into submissions/<challenge>/<split>/<name>/*.png.
 
     Example: bash run.sh predict --data /data/my_recording --split test
+
+    Four GPUs, each frame on one of them: bash run.sh predict --nproc 4
     """
     settings = Inference(engine, precision, parse_sides(tile), overlap, flips, local, memory)
-    training, weights = find_weights(run, baseline, tuple(checkpoint or ()), runs)
-    config = read_training_config(training) if training else {}
-    source, played_by = find_data(data, rules, config)
-    stems = "+".join(path.stem for path in weights)
-    name = name or (training.name if training else stems or baseline) or "run"
-    plan = Plan(source, played_by, name, baseline or "efnet", weights, device, config=config)
-    plan = dataclasses.replace(plan, settings=settings, afresh=afresh)
-    parts = split or splits_of(source)
-    for part in parts:
-        provide_frames(source.root, part)
-    plan = dataclasses.replace(plan, place=place_for(plan, submissions))
-    if doubt := stored_grid_doubt(source):
-        cli.warn_once(doubt)
-    for part in parts:
-        predict(plan, part, submissions)
-    print("next: bash run.sh score, python challenge/make_submission.py")
+    processes = Launch(nproc, nnodes, rdzv, max_restarts)
+    if processes.asked_for:
+        folders = [submissions, runs]
+        return launch(processes, "baselines.predict", given, folders, "the same command goes on")
+
+    def prepare() -> tuple[Plan, list[str]]:
+        training, weights = find_weights(run, baseline, tuple(checkpoint or ()), runs)
+        config = read_training_config(training) if training else {}
+        source, played_by = find_data(data, rules, config)
+        stems = "+".join(path.stem for path in weights)
+        called = name or (training.name if training else stems or baseline) or "run"
+        plan = Plan(source, played_by, called, baseline or "efnet", weights, device, config=config)
+        plan = dataclasses.replace(plan, settings=settings, afresh=afresh)
+        parts = split or splits_of(source)
+        for part in parts:
+            provide_frames(source.root, part)
+        if doubt := stored_grid_doubt(source):
+            cli.warn_once(doubt)
+        return dataclasses.replace(plan, place=place_for(plan, submissions)), parts
+
+    return predict_here(prepare, submissions)
 
 
-def predict(plan: Plan, split: str, submissions: Path) -> Path:
+def predict_here(prepare: Callable[[], tuple[Plan, list[str]]], submissions: Path) -> int:
+    """Restore splits in this process, alone or as one of those that torchrun started; return the
+    exit code.
+
+    Args:
+        prepare: says what is restored, and which splits; asked in one process alone.
+        submissions: where the folders of predictions are.
+    """
+    try:
+        with joined(False) as world, Stop(world).listening() as stop:
+            plan, parts = world.first(prepare)
+            for part in parts:
+                if not world.noted(f"{part} done"):  # before all processes were started again
+                    predict(plan, part, submissions, stop)
+                    world.note(f"{part} done")
+            print("next: bash run.sh score, python challenge/make_submission.py")
+    except Stopped as stopped:
+        return stopped.exit_code
+    return 0
+
+
+def predict(plan: Plan, split: str, submissions: Path, stop: Stop | None = None) -> Path:
     """Restore one split into `<submissions>/<challenge>/<split>/<name>/`, whole or not at all.
 
     Predictions of the same name and the same frames are replaced; a folder that was not made by
     `predict` never is. What was interrupted goes on where it stopped (see `Unfinished`).
 
+    Args:
+        plan: what is restored, by what.
+        split: of the data.
+        submissions: where the folders of predictions are.
+        stop: knows the processes that share the frames, and whether to stop; None: this one alone.
+
     Raises:
         ChallengeError: the data, the checkpoint or the device cannot be used, or the folder is
             somebody else's.
     """
-    provide_frames(plan.source.root, split)
-    plan = dataclasses.replace(plan, place=plan.place or place_for(plan, submissions))
-    folder = submissions / str(plan.place) / split / plan.name
-    if folder.exists() and any(folder.iterdir()) and load_record(folder).baseline is None:
-        raise ConfigError(f"{folder}: was not made by predict; choose another name with --name")
+    stop = stop or Stop()
+    world = stop.world
+    world.first(lambda: provide_frames(plan.source.root, split))
+    place = plan.place or world.first(lambda: place_for(plan, submissions))
+    folder = submissions / place / split / plan.name
     source = plan.source.of_split(split)
     if source != plan.source:
         print(f"{split}: no voxel grids are stored; they are made of its raw events")
     dataset = source.open(split)
-    asked = asked_of(plan, split, dataset)
-    with locked(folder, wait_s=0), Unfinished(folder, asked, plan.afresh) as work:
-        settings = work.settings(plan.settings)
-        restorer = load_mean(plan.baseline, dataset, plan.checkpoints, plan.device, settings)
-        work.begin({"device": restorer.device, "inference": settings_of(restorer)})
-        if dataset.stored_kind is None:  # grids of raw events have the bins that the network takes
-            source = dataclasses.replace(source, bins=getattr(restorer, "bins", source.bins))
-        plan = dataclasses.replace(plan, source=source)
-        runtime = restore_all(restorer, dataset, work, f"{plan.name} {split}")
-        save_record(work.images, record_of(plan, split, len(dataset), restorer, runtime))
-        work.publish()
+    afresh = plan.afresh and not world.noted(f"{split} begun")
+    with contextlib.ExitStack() as held:
+
+        def begin() -> Unfinished:
+            if folder.exists() and any(folder.iterdir()) and load_record(folder).baseline is None:
+                raise ConfigError(
+                    f"{folder}: was not made by predict; choose another name with --name"
+                )
+            held.enter_context(locked(folder, wait_s=0))
+            return held.enter_context(Unfinished(folder, asked_of(plan, split, dataset), afresh))
+
+        work = world.first(begin)  # the others write into it, no more
+        restorer = load_alike(plan, dataset, work.settings(plan.settings), world)
+        used = {"device": restorer.device, "inference": settings_of(restorer)}
+        world.first(lambda: work.begin(used))
+        world.note(f"{split} begun")
+        runtime = restore_all(restorer, dataset, work, f"{plan.name} {split}", stop)
+
+        def end() -> None:
+            # grids of raw events have the bins that the network takes
+            bins = source.bins if dataset.stored_kind else getattr(restorer, "bins", source.bins)
+            told = dataclasses.replace(
+                plan, source=dataclasses.replace(source, bins=bins), place=place
+            )
+            save_record(work.images, record_of(told, split, len(dataset), restorer, runtime))
+            work.publish()
+
+        world.first(end)
     print(f"wrote {folder} ({len(dataset)} PNGs, {runtime:.3f} s per image on {restorer.device})")
     return folder
 
 
-def record_of(
-    plan: Plan, split: str, frames: int, restorer: Restorer, runtime_s: float
-) -> RunRecord:
-    """Write down how the predictions of a split came to be."""
-    return RunRecord(
-        name=plan.name,
-        baseline=plan.baseline,
-        challenge=plan.place,
-        rules=plan.rules,
-        split=split,
-        inputs_sha256=inputs_sha256(plan.source.root, split),
-        frames=frames,
-        runtime_per_image_s=runtime_s,
-        device=restorer.device,
-        parameters=restorer.parameters,
-        **weights_of(plan),
-        inference=settings_of(restorer),
-        commit=commit(),
-        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        reference=plan.reference,
-        description=restorer.description,
-        config=plan.config,
-        **plan.source.record_fields(),
-    )
+def load_alike(plan: Plan, dataset: Dataset, settings: Inference, world: World) -> Restorer:
+    """Load the baseline in each process; all of them restore in the tiles that the first chose."""
+    device = own_device(plan.device, world)
+    loaded: list[Restorer] = []
+
+    def load() -> Inference:
+        loaded.append(load_mean(plan.baseline, dataset, plan.checkpoints, device, settings))
+        return getattr(loaded[0], "settings", settings)
+
+    settings = world.first(load)
+    if not loaded:
+        load()
+    return loaded[0]
 
 
-def asked_of(plan: Plan, split: str, dataset: Dataset) -> Making:
-    """Say what is to be made, so that it is told from anything else that was left unfinished."""
-    files = (path for frame in dataset.frames for path in dataset.source_files(frame))
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return {
-        "baseline": plan.baseline,
-        "weights": [sha256(path) for path in plan.checkpoints if path.is_file()],
-        "split": split,
-        **plan.source.record_fields(),
-        "frames": dataset.frames,
-        "inputs_sha256": inputs_sha256(plan.source.root, split),
-        "files": hashlib.sha256(repr(stats).encode()).hexdigest(),
-        "device": plan.device,
-        "settings": plan.settings.record(),
-        "code": commit(with_changes=True),
-    }
+def own_device(name: str, world: World) -> str:
+    """Name the device of this process: where several are on a machine, each takes a GPU."""
+    if world.local_rank is None:
+        return name
+    from baselines.efnet.device import choose_device
 
-
-def weights_of(plan: Plan) -> dict[str, Any]:
-    """Say in fields of a RunRecord which weights are used: one file, or the parts of a mean."""
-    hashes = {str(path): sha256(path) for path in plan.checkpoints}
-    if len(hashes) == 1:
-        ((path, digest),) = hashes.items()
-        return {"checkpoint": path, "checkpoint_sha256": digest}
-    return {"parts": hashes}
-
-
-def settings_of(restorer: Restorer) -> dict[str, Any]:
-    """Say how a restorer restores, if it was told; what was chosen, not what was left to it."""
-    settings = getattr(restorer, "settings", None)
-    return settings.record() if isinstance(settings, Inference) else {}
-
-
-def commit(with_changes: bool = False) -> str | None:
-    """Read the kit's commit, "+changes" where tracked files differ from it.
-
-    None outside a checkout.
-
-    Args:
-        with_changes: adds a hash of them.
-    """
-    git = ["git", "-C", str(REPOSITORY)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-        changes = subprocess.run([*git, "diff", "HEAD"], capture_output=True).stdout
-    except OSError:
-        return None
-    if head.returncode != 0:
-        return None
-    digest = hashlib.sha256(changes).hexdigest() if with_changes else ""
-    return head.stdout.strip() + (f"+changes{digest}" if changes else "")
+    return str(choose_device(name, world.local_rank))
 
 
 def main(
     argv: Sequence[str] | None = None, submissions: Path = SUBMISSIONS, runs: Path = RUNS
 ) -> int:
     """Run the command line; return the exit code."""
-    return cli.run(command, argv, "bash run.sh predict", submissions=submissions, runs=runs)
+    given = sys.argv[1:] if argv is None else argv
+    folders = {"submissions": submissions, "runs": runs}
+    return cli.run(command, given, "bash run.sh predict", given=given, **folders)
 
 
 if __name__ == "__main__":

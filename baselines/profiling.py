@@ -26,7 +26,7 @@ from baselines.efnet.inference import Inference, parse_sides
 from baselines.measuring import Job, Profile, measure
 from baselines.options import Engine, Precision, Tile
 from baselines.plan import splits_of
-from baselines.predict import commit
+from baselines.provenance import commit
 from challenge import cli
 from challenge.datasets import DataSource
 from challenge.environment.cores import cores

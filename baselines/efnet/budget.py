@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 
 from baselines.efnet.config import Config
-from baselines.efnet.device import computed_in, device_name
-from baselines.efnet.memory import MEMORY_VARIABLE, free_on, training_need
-from challenge.environment.memory import GIB, free_memory
+from baselines.efnet.device import computed_in
+from baselines.efnet.memory import (
+    all_the_same,
+    fewer_processes,
+    free_in_words,
+    free_on,
+    training_need,
+)
+from challenge.environment.memory import GIB
 from challenge.errors import ChallengeError
 
 WORKER = int(0.25 * GIB)
 """Of a process that reads and cuts, before it has read anything: Python, NumPy and torch."""
 READING = 60
 """Bytes per pixel of a frame while a crop is cut from its files: both images, and its events."""
+HOST = torch.device("cpu")
 MULTIPLE = 16
 """Pixels: what a crop that would fit is rounded down to."""
 
@@ -53,8 +59,8 @@ def require_training_memory(
     """
     on_cpu, free = device.type == "cpu", free_on(device)
     reading = reading_need(config, channels, *size, frames)
-    if not on_cpu and (host := free_memory()) is not None and reading > host:
-        raise _refused(config, "this machine", 0, reading, host, [])
+    if not on_cpu and (host := free_on(HOST)) is not None and reading > host:
+        raise _refused(config, HOST, 0, reading, host, [])
     if free is None:
         return
     train = config.train
@@ -80,7 +86,7 @@ def require_training_memory(
             f"train.precision=bfloat16: a step takes about {lower:.1f} GiB (slow on processors "
             "without it)"
         )
-    raise _refused(config, device_name(device), step, beside, free, ways, crop, precision)
+    raise _refused(config, device, step, beside, free, ways, crop, precision)
 
 
 def _largest(need: Callable[[int], int], free: int, most: int, multiple: int) -> int:
@@ -91,7 +97,7 @@ def _largest(need: Callable[[int], int], free: int, most: int, multiple: int) ->
 
 def _refused(
     config: Config,
-    name: str,
+    device: torch.device,
     step: int,
     reading: int,
     free: int,
@@ -114,13 +120,13 @@ def _refused(
             ways = [*ways, "data.keep_in_memory=false, with a training store: bash run.sh prepare"]
         if data.workers > 1:
             ways = [*ways, f"data.workers={data.workers // 2}: each takes some memory"]
-    most = math.ceil((step + reading) / GIB)
+    if fewer := fewer_processes(device, step + reading, free):
+        ways = [fewer, *ways]
     return ChallengeError(
-        f"train: {', '.join(parts)}; {name} has {free / GIB:.1f} GiB free",
+        f"train: {', '.join(parts)}; {free_in_words(device, free)}",
         [
             *ways,
             "run it on a machine (or train.device) with more memory",
-            f"the need is an estimate: {MEMORY_VARIABLE}={most} (GiB that there are) in front of "
-            "the command goes on all the same",
+            all_the_same(device, step + reading),
         ],
     )

@@ -23,7 +23,7 @@ from baselines.efnet.augment import (
 )
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.inputs import Batch, Reading, arrays_of, grid_of, inputs_of
-from baselines.efnet.stopping import deaf_children
+from baselines.stopping import deaf_children
 from challenge.datasets import Dataset
 from challenge.environment.processes import follow_parent
 from challenge.errors import DataError
@@ -166,9 +166,12 @@ class Positions(torch.utils.data.Sampler[list[int]]):
         return self.end - self.start
 
     def __iter__(self) -> Iterator[list[int]]:
-        for iteration in range(self.start, self.end):
-            first = (iteration * self.world.size + self.world.rank) * self.batch
-            yield list(range(first, first + self.batch))
+        return map(self.at, range(self.start, self.end))
+
+    def at(self, iteration: int) -> list[int]:
+        """List the positions of the batch of an iteration."""
+        first = (iteration * self.world.size + self.world.rank) * self.batch
+        return list(range(first, first + self.batch))
 
 
 def collate(items: list[Batch]) -> Batch:
@@ -232,10 +235,25 @@ def worker_context() -> BaseContext:
     return context
 
 
-def frames_of(dataset: Dataset, train: TrainConfig, iteration: int, processes: int) -> list[str]:
-    """Name the frames that the batches of an iteration are cut from, in all processes."""
-    batch = train.batch * processes
-    return [frame_at(dataset, train.seed, iteration * batch + k) for k in range(batch)]
+def frames_of(
+    dataset: Dataset,
+    train: TrainConfig,
+    iteration: int,
+    processes: int,
+    ranks: Sequence[int] = (),
+) -> list[str]:
+    """Name the frames that the batches of an iteration are cut from.
+
+    Args:
+        dataset: that is trained on.
+        train: settings of the training.
+        iteration: counted from 0.
+        processes: how many train.
+        ranks: those of them that are meant; (): all.
+    """
+    worlds = [World(rank, processes) for rank in ranks or range(processes)]
+    batches = [Positions(0, 0, train.batch, world).at(iteration) for world in worlds]
+    return [frame_at(dataset, train.seed, position) for batch in batches for position in batch]
 
 
 def frame_at(dataset: Dataset, seed: int, position: int) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from baselines.distributed import processes_here
 from baselines.efnet.device import computed_in, device_name
 from challenge.environment.memory import GIB, free_memory
 from challenge.errors import ChallengeError, ConfigError
@@ -146,17 +147,46 @@ def require_memory(
             f"compute in bfloat16 (predict --precision, train.precision): about {lower:.1f} GiB "
             "(slow on processors without it)"
         )
+    if fewer := fewer_processes(device, need, free):
+        ways = [fewer, *ways]
     by = "" if engine == "torch" else f" by {engine}"
     raise ChallengeError(
         f"{what}: EFNet of network.wf={wf} needs about {need / GIB:.1f} GiB for {width}x{height} "
-        f"(width x height) in {computed}{by}, {device_name(device)} has {free / GIB:.1f} GiB free",
+        f"(width x height) in {computed}{by}, {free_in_words(device, free)}",
         [
             *ways,
             "restore without a network: bash run.sh predict --baseline edi",
-            f"the need is an estimate: {MEMORY_VARIABLE}={math.ceil(need / GIB)} (GiB that there "
-            "are) in front of the command goes on all the same",
+            all_the_same(device, need),
         ],
     )
+
+
+def free_in_words(device: torch.device, free: int) -> str:
+    """Say how many bytes are free on a device for this process, of several or alone."""
+    each = f" for each of {count} processes" if (count := sharing(device)) > 1 else ""
+    return f"{device_name(device)} has {free / GIB:.1f} GiB free{each}"
+
+
+def fewer_processes(device: torch.device, need: int, free: int) -> str:
+    """Say how many processes that need so many bytes each would fit, where there are several; "" if
+    not even one does.
+    """
+    most = free * sharing(device) // need
+    return f"--nproc {most}: so many processes fit on this machine" if most > 0 else ""
+
+
+def all_the_same(device: torch.device, need: int) -> str:
+    """Say how to go on against an estimate of so many bytes for this process."""
+    gib = math.ceil(need * sharing(device) / GIB)
+    return (
+        f"the need is an estimate: {MEMORY_VARIABLE}={gib} (GiB that there are) in front of the "
+        "command goes on all the same"
+    )
+
+
+def sharing(device: torch.device) -> int:
+    """Count the processes that share a device's memory, this one included."""
+    return processes_here() if device.type == "cpu" else 1
 
 
 def largest_tile(
@@ -197,31 +227,39 @@ def memory_in_words(
     """Say what a whole frame would take, and what there is; arguments as above."""
     computed = computed_in(device, precision)
     need, free = frame_need(wf, height, width, computed, engine), free_on(device, said)
-    there = "" if free is None else f", {device_name(device)} has {free / GIB:.1f} free"
+    there = "" if free is None else f", {free_in_words(device, free)}"
     return f"since whole frames of {width}x{height} take about {need / GIB:.1f} GiB{there}"
 
 
 def free_on(device: torch.device, said: float | None = None) -> int | None:
-    """Read the bytes that are free on a device, or what the user says there are.
+    """Read the bytes that are free on a device for this process, or what the user says there are.
+
+    Processes that work together on one machine share its memory evenly; each has its own GPU.
 
     Args:
-        said: GiB; None: what KIT_MEMORY says, else the system.
+        said: GiB, of all processes on this machine; None: what KIT_MEMORY says, else the system.
 
     Raises:
         ConfigError: KIT_MEMORY is no number.
     """
-    if said is not None:
-        return int(said * GIB)
-    if text := os.environ.get(MEMORY_VARIABLE):
-        try:
-            return int(float(text) * GIB)
-        except (ValueError, OverflowError) as error:
-            raise ConfigError(
-                f"{MEMORY_VARIABLE}={text}: expected GiB, such as {MEMORY_VARIABLE}=16"
-            ) from error
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return free_memory() if device.type == "cpu" else None
+    free = _said(said)
+    if free is None and device.type == "cuda":
+        free = int(torch.cuda.mem_get_info(device)[0])
+    elif free is None and device.type == "cpu":
+        free = free_memory()
+    return None if free is None else free // sharing(device)
+
+
+def _said(gib: float | None) -> int | None:
+    if gib is not None:
+        return int(gib * GIB)
+    text = os.environ.get(MEMORY_VARIABLE)
+    try:
+        return int(float(text) * GIB) if text else None
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"{MEMORY_VARIABLE}={text}: expected GiB, such as {MEMORY_VARIABLE}=16"
+        ) from error
 
 
 @contextlib.contextmanager

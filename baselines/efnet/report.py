@@ -159,8 +159,8 @@ def memory_mib(device: torch.device) -> dict[str, float]:
 class Silence(Report):
     """What the other ones of several processes report: nothing."""
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, training: Training) -> None:
+        self.training = training
 
     def waiting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Pass on batches."""
@@ -168,7 +168,9 @@ class Silence(Report):
 
     def count(self) -> None: ...
 
-    def log_losses(self) -> None: ...
+    def log_losses(self) -> None:
+        """Begin a row anew, as the process does that writes it."""
+        self.training.steps = []
 
     def log_scores(self, scores: Scores) -> None: ...
 
@@ -181,7 +183,7 @@ class Silence(Report):
 
 def report_of(training: Training, judged: Dataset | None) -> Report:
     """Make the report of a training; of several processes, the first alone writes and shows."""
-    return Report(training, judged) if training.world.is_first else Silence()
+    return Report(training, judged) if training.world.is_first else Silence(training)
 
 
 def stages_of(steps: Sequence[Step]) -> Iterator[tuple[float, ...]]:

@@ -9,7 +9,6 @@ if __name__ == "__main__":
 
 import contextlib
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from typing import Annotated
 import typer
 
 from baselines import BEST, CONFIG, LAST, RUNS
-from baselines.distributed import joined
+from baselines.distributed import is_launched, joined
 from baselines.efnet.budget import require_training_memory
 from baselines.efnet.checkpoint import (
     load_checkpoint,
@@ -35,12 +34,13 @@ from baselines.efnet.folder import compare_settings, own_folder, run_folder, set
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.restorer import largest_frame
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
-from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
 from baselines.efnet.training_log import LOG, SPEED, TENSORBOARD, read_log
 from baselines.efnet.validation import Scores, blurry_scores, validate
 from baselines.launch import Launch, launch
+from baselines.options import MaxRestarts, Nnodes, Nproc, Rdzv
+from baselines.stopping import Stop, Stopped
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, DataSource, stored_grid_doubt
 from challenge.datasets.layout import sharp_folder
@@ -225,18 +225,12 @@ def command(
             "none, begin one: a scheduler can always pass it"
         ),
     ] = False,
-    nproc: Annotated[
-        int | None,
-        typer.Option(help="processes on this machine, one for each GPU; train.batch is of each"),
-    ] = None,
-    nnodes: Annotated[int, typer.Option(help="machines; the same command on each")] = 1,
-    rdzv: Annotated[
-        str | None, typer.Option(help="where they meet: HOST:PORT, a free port of one of them")
-    ] = None,
-    max_restarts: Annotated[
-        int, typer.Option(help="so often all processes start again when one was killed")
-    ] = 3,
+    nproc: Nproc = None,
+    nnodes: Nnodes = 1,
+    rdzv: Rdzv = None,
+    max_restarts: MaxRestarts = 3,
     *,
+    given: Sequence[str],
     runs: Path,
 ) -> int:
     """Train EFNet and validate it as the challenge scores.
@@ -246,14 +240,14 @@ def command(
     Example: bash run.sh train configs/efnet_highrev_raw.yml data.root=/data/HighREV train.batch=8
 
     Four GPUs: bash run.sh train --nproc 4 configs/efnet_highrev_raw.yml data.root=/data/HighREV
+    (train.batch is that of each process)
     """
     words = list(arguments or [])
     path = find_config(words.pop(0)) if words and "=" not in words[0] else DEFAULT_CONFIG
     config = read_config(path, words)
     plan = Launch(nproc, nnodes, rdzv, max_restarts)
     if plan.asked_for:
-        given = [*(arguments or []), *(["--resume"] if resume else [])]
-        code = launch(plan, "baselines.efnet.train", given, [runs])
+        code = launch(plan, "baselines.efnet.train", given, [runs], "go on with --resume")
         if code > 128:
             print("\nstopped; go on with the same command and --resume", file=sys.stderr)
         return code
@@ -261,7 +255,7 @@ def command(
     try:
         train_here(config, lambda: own or run_folder(config.name, resume, runs))
     except Stopped as stopped:
-        if "RANK" not in os.environ:  # else the launcher says so
+        if not is_launched():  # else the launcher says so
             again = " ".join(["bash run.sh train", *(arguments or []), "--resume"])
             print(f"\n{stopped}; go on with: {again}", file=sys.stderr)
         return stopped.exit_code
@@ -298,7 +292,8 @@ def announce(folder: Path) -> None:
 
 def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:
     """Run the command line; return the exit code."""
-    return cli.run(command, argv, "bash run.sh train", runs=runs)
+    given = sys.argv[1:] if argv is None else argv
+    return cli.run(command, given, "bash run.sh train", given=given, runs=runs)
 
 
 if __name__ == "__main__":

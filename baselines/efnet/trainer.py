@@ -8,9 +8,9 @@ from collections.abc import Callable
 from baselines.distributed import EndedElsewhere
 from baselines.efnet.crops import frames_of, training_batches
 from baselines.efnet.report import report_of
-from baselines.efnet.stopping import Stop, Stopped
 from baselines.efnet.training import Training
 from baselines.efnet.validation import Scores
+from baselines.stopping import Stop, Stopped
 from challenge.datasets import Dataset
 from challenge.errors import ChallengeError, DataError
 from challenge.findings import shorten
@@ -82,18 +82,22 @@ def refuse_nonsense(training: Training, frames: Dataset) -> None:
     """Stop a training whose last steps were all skipped; the checkpoints on disk are from before.
 
     Raises:
-        ChallengeError: `train.stop_after_nan` in a row; names the frames of the last ones.
+        ChallengeError: `train.stop_after_nan` in a row; names the frames that these steps saw, as
+            far as one knows which processes' they were.
     """
     settings, skipped = training.config.train, training.skipped
-    if skipped < settings.stop_after_nan:
+    if len(skipped) < settings.stop_after_nan:
         return
-    last = range(training.iteration - 1, training.iteration - 1 - skipped, -1)
     count = training.world.size
-    names = [name for iteration in last for name in frames_of(frames, settings, iteration, count)]
+    names = [
+        name
+        for back, culprits in enumerate(reversed(skipped), 1)
+        for name in frames_of(frames, settings, training.iteration - back, count, culprits)
+    ]
     loss, norm, *_ = training.steps[-1]
     raise ChallengeError(
         f"iteration {training.iteration}: the loss is {loss}, the norm of its gradient {norm}, and "
-        f"the {skipped} last steps were all skipped; try a lower train.learning_rate, or "
+        f"the {len(skipped)} last steps were all skipped; try a lower train.learning_rate, or "
         "train.precision=float32, or look at the frames that these steps saw, the last ones first; "
         "the checkpoints on disk are from before",
         shorten(list(dict.fromkeys(names)), 8),

@@ -93,7 +93,8 @@ class Training:
         self.validated = 0  # the iteration that was last validated
         self.best_psnr: float | None = None
         self.steps: list[Step] = []  # since the last row of the log
-        self.skipped = 0  # steps in a row, the last one included
+        # of each step in a row, up to the last one, the processes whose loss was no number
+        self.skipped: list[tuple[int, ...]] = []
 
     @property
     def judged(self) -> EFNet:
@@ -135,14 +136,16 @@ class Training:
             self.network.parameters(), self.config.train.clip_norm
         )
         found_norm, *own = torch.stack([norm, loss.detach(), *losses.detach()]).tolist()
-        mean_loss, *of_stages = self.world.means(own)
+        found = self.world.gather(own)
+        mean_loss, *of_stages = (sum(each) / len(each) for each in zip(*found, strict=True))
         step = Step(mean_loss, found_norm, tuple(of_stages))
         if is_sound(step):
             self.scaler.step(self.optimiser)
             if self.average:
                 self.average.update_parameters(self.network)
         self.scaler.update()
-        self.skipped = 0 if is_sound(step) else self.skipped + 1
+        culprits = tuple(rank for rank, each in enumerate(found) if not math.isfinite(each[0]))
+        self.skipped = [] if is_sound(step) else [*self.skipped, culprits]
         self.iteration += 1
         self.steps.append(step)
         return step
@@ -190,7 +193,7 @@ class Training:
                 "optimiser": self.optimiser.state_dict(),
                 "scaler": self.scaler.state_dict(),
                 "validated": self.validated,
-                "skipped": self.skipped,
+                "skipped_by": self.skipped,
                 "steps": [tuple(step) for step in self.steps],
                 "averaged": int(self.average.n_averaged) if self.average else 0,
             }
@@ -228,7 +231,7 @@ class Training:
             self.scaler.load_state_dict(checkpoint["scaler"])
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]
         self.validated = checkpoint.get("validated", self.iteration)
-        self.skipped = checkpoint.get("skipped", 0)
+        self.skipped = [tuple(culprits) for culprits in checkpoint.get("skipped_by", [])]
         self.steps = [Step(*step) for step in checkpoint.get("steps", [])]
         self._set_rate(max(self.iteration - 1, 0))
         if self.average:

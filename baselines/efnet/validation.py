@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.efnet.stopping import Stop
 from baselines.restorer import Restorer
+from baselines.stopping import Stop
 from challenge.datasets import Dataset
 from challenge.images import read_png, write_png
 from challenge.metrics.profiles import Profile, score_pair

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines import predict
+from baselines import predict, provenance
 from baselines.efnet import train
 from baselines.efnet.inference import Inference
 from baselines.efnet.memory import Need
@@ -150,7 +150,7 @@ def test_anything_else_starts_afresh(
     elif change == "events":
         os.utime(next((highrev / "val" / "event").glob(f"{FIRST}*")), (1, 1))
     elif change == "code":
-        monkeypatch.setattr(predict, "commit", lambda with_changes=False: "another")
+        monkeypatch.setattr(provenance, "commit", lambda with_changes=False: "another")
     capsys.readouterr()
     more = {"device": ["--device", "cpu"], "afresh": ["--afresh"]}.get(change, [])
     assert main(*more) == 0

@@ -14,7 +14,13 @@ import torch
 from baselines.efnet import train
 from baselines.efnet.budget import reading_need, require_training_memory
 from baselines.efnet.config import Config, DataConfig, NetworkConfig, TrainConfig
-from baselines.efnet.memory import frame_need, training_need
+from baselines.efnet.memory import (
+    frame_need,
+    largest_tile,
+    memory_in_words,
+    require_memory,
+    training_need,
+)
 from challenge import REPOSITORY
 from challenge.environment.memory import GIB
 from challenge.errors import ChallengeError
@@ -70,6 +76,40 @@ def test_a_smaller_batch_is_named_where_one_fits(monkeypatch: pytest.MonkeyPatch
     assert found and 1 < int(found[1]) < 64
     require_training_memory(configured(crop=256, batch=int(found[1])), CPU, 6, FULL, 12)
     refusal(configured(crop=256, batch=int(found[1]) + 1))
+
+
+def test_processes_on_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    need = training_need(64, 4, 256, 256, "float32")
+    config = configured(crop=256, batch=4, precision="float32")
+    monkeypatch.setenv("KIT_MEMORY", str(2.2 * need / GIB))
+    require_training_memory(config, CPU, 6, FULL, 12)
+    for name, value in (("RANK", "3"), ("WORLD_SIZE", "8"), ("LOCAL_WORLD_SIZE", "4")):
+        monkeypatch.setenv(name, value)
+    error = refusal(config)
+    assert error.summary.endswith(f"{2.2 * need / GIB / 4:.1f} GiB free for each of 4 processes")
+    assert error.problems[0] == "--nproc 2: so many processes fit on this machine"
+    more = re.search(r"KIT_MEMORY=(\d+)", str(error))
+    assert more
+    monkeypatch.setenv("KIT_MEMORY", more[1])  # what the message says works
+    require_training_memory(config, CPU, 6, FULL, 12)
+    monkeypatch.setenv("KIT_MEMORY", str(2.2 * need / GIB))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    require_training_memory(config, CPU, 6, FULL, 12)
+
+
+def test_frames_that_are_restored_side_by_side_share_it_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = frame_need(64, *FULL, "float32")
+    monkeypatch.setenv("KIT_MEMORY", str(1.1 * whole / GIB))
+    place = (64, *FULL, CPU, "float32")
+    assert largest_tile(*place) == 0
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    assert 0 < largest_tile(*place) < max(FULL)
+    assert "GiB free for each of 2 processes" in memory_in_words(*place)
+    with pytest.raises(ChallengeError, match="--nproc 1: so many processes fit"):
+        require_memory(*place, "predict")
 
 
 def test_frames_kept_by_each_worker_count(monkeypatch: pytest.MonkeyPatch) -> None:
