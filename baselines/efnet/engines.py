@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -120,6 +121,21 @@ def engine_library(name: str) -> Any:
         ) from error
 
 
+@functools.cache
+def openvino_core() -> Any:
+    """Return OpenVINO's core, one for the whole process and kept until its end.
+
+    Each core of openvino 2026.4 gives the thread that made it an alternate stack for signals, and
+    gives back the one before when it goes. Where two go in the order in which they came, that one
+    is unmapped by then, and the next signal that Python handles (Ctrl-C, or the end of a child
+    under a data loader) ends the process by SIGSEGV.
+
+    Raises:
+        ConfigError: it is not installed; says how to.
+    """
+    return engine_library("openvino").Core()
+
+
 def _checked(
     compile_for: Callable[[list[Tensor]], Compiled], metadata: Metadata, path: Path
 ) -> Forward:
@@ -154,8 +170,7 @@ def _checked(
 def _open_openvino(
     model: Path | bytes, precision: str | None, path: Path
 ) -> tuple[Callable[[list[Tensor]], Compiled], Metadata]:
-    openvino = engine_library("openvino")
-    core = openvino.Core()
+    core = openvino_core()
     try:
         network = core.read_model(model)
     except RuntimeError as error:

@@ -26,6 +26,7 @@ from baselines.efnet.engines import (
     Forward,
     engine_library,
     open_exported,
+    openvino_core,
     torch_forward,
 )
 from baselines.efnet.inputs import Batch
@@ -247,7 +248,7 @@ def write_openvino(
     found = []
     with _pair(path) as (temporary_xml, temporary_bin):
         for each in _any_size_first(metadata):
-            model = openvino.Core().read_model(onnx_of(network, each))
+            model = openvino_core().read_model(onnx_of(network, each))
             for _ in range(2):  # the second time with the hash of the first .bin, which stays
                 model.set_rt_info(each.to_text(), [KEY])
                 openvino.save_model(model, temporary_xml, compress_to_fp16=False)

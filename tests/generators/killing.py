@@ -10,6 +10,8 @@ or removed. A kill between two of those leaves what a kill at the later one leav
 from __future__ import annotations
 
 import argparse
+import ctypes
+import functools
 import itertools
 import multiprocessing
 import os
@@ -17,6 +19,7 @@ import random
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ from typing import Any
 import torch
 
 from baselines.efnet import train
+from baselines.efnet.report import Report
+from baselines.efnet.training import Training
 
 CHANGES = ("fsync", "replace", "rename", "link", "unlink")
 """Of `os`: what changes a disk, all of it on the way of files that are written whole."""
@@ -32,12 +37,26 @@ SETTINGS = [
     *("train.iterations=14", "train.log_every=3", "train.save_every=4", "train.validate_every=5"),
 ]
 """Rows, saves and validations that fall together, and apart."""
+PLACES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
+    ("before the first step", None, ()),
+    ("between", None, ()),
+    ("in a step", Training, ("step",)),
+    ("in a validation", train, ("validate",)),
+    ("in a save", Report, ("save_last", "save_best")),
+    ("in a row", Report, ("log_losses", "log_scores")),
+)
+"""Where a kill can hit: in a call of one of these functions, or in none."""
 
 
-def run(arguments: Sequence[str], runs: Path, instant: int | None = None) -> None:
-    """Train in this process, which is killed just before its `instant`-th change on disk."""
+def run(arguments: Sequence[str], runs: Path, place: Any, instant: int | None = None) -> None:
+    """Train in this process, which is killed just before its `instant`-th change on disk, and keeps
+    in `place` where in PLACES it is.
+    """
     sys.stderr = sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     torch.set_num_threads(1)
+    for number, (_, owner, names) in enumerate(PLACES):
+        for name in names:
+            setattr(owner, name, _noting(getattr(owner, name), place, number))
     if instant is not None:
         left = itertools.count(instant, -1)
         for name in CHANGES:
@@ -54,10 +73,25 @@ def _killing(change: Callable[..., Any], left: itertools.count[int]) -> Callable
     return killed
 
 
+def _noting(work: Callable[..., Any], place: Any, number: int) -> Callable[..., Any]:
+    @functools.wraps(work)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        place.value = number
+        try:
+            return work(*args, **kwargs)
+        finally:
+            place.value = 1
+
+    return noted
+
+
 class Trainings:
-    """Starts trainings from a process that has imported what they need."""
+    """Starts trainings from a process that has imported what they need; counts where they were
+    killed.
+    """
 
     def __init__(self) -> None:
+        self.hits: Counter[str] = Counter()
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["killing", train.__name__])
 
@@ -76,12 +110,17 @@ class Trainings:
             instant: kill it before so many changes on disk more.
             after_s: kill it after so many seconds.
         """
-        process = self.context.Process(target=run, args=(arguments, runs, instant))
+        place = self.context.Value(ctypes.c_int, lock=False)
+        process = self.context.Process(target=run, args=(arguments, runs, place, instant))
+        began = time.monotonic()
         process.start()
         process.join(after_s)
         process.kill()
         process.join()
         assert process.exitcode is not None
+        if process.exitcode == -signal.SIGKILL:
+            self.hits[PLACES[place.value][0]] += 1
+            self.hits["in the first second"] += time.monotonic() - began < 1
         return process.exitcode
 
 
@@ -165,6 +204,7 @@ def main() -> int:
         killed += kill_and_resume(trainings, arguments, runs, drawn)
         faults = differences(given.folder / "whole" / "t", runs / "t")
         print(f"training {number}: {killed} kills so far; {faults or 'equal'}", flush=True)
+    print(", ".join(f"{count} {place}" for place, count in trainings.hits.most_common()))
     return 1 if faults else 0
 
 

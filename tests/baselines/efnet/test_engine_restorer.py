@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from apart import in_their_own_process
 
 from baselines.efnet.checkpoint import save_checkpoint
 from baselines.efnet.config import Config, DataConfig, NetworkConfig
@@ -18,8 +17,6 @@ from baselines.efnet.model import EFNet
 from baselines.efnet.restorer import load
 from challenge.datasets import DataSource
 from challenge.errors import ConfigError, DataError
-
-pytestmark = in_their_own_process
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from apart import in_their_own_process
 
 from baselines.efnet.checkpoint import load_checkpoint, network_of, save_checkpoint
 from baselines.efnet.config import Config, DataConfig, NetworkConfig
@@ -24,10 +25,9 @@ from baselines.efnet.exporting import (
 from baselines.efnet.inputs import Reading
 from baselines.efnet.metadata import Metadata
 from baselines.efnet.model import EFNet
+from challenge import REPOSITORY
 from challenge.errors import ChallengeError, ConfigError, DataError
 from challenge.representations import Representation
-
-pytestmark = in_their_own_process
 
 MASKED = DataConfig(
     root="/secret/place",
@@ -155,6 +155,30 @@ def test_an_xml_needs_its_own_bin(tmp_path: Path) -> None:
     weights.unlink()
     with pytest.raises(DataError, match="weights are missing: expected model.bin"):
         open_exported("openvino", path, "float32", path)
+
+
+COMES_AND_GOES = """
+import signal, sys
+from pathlib import Path
+from baselines.efnet.engines import open_exported
+
+path = Path(sys.argv[1])
+kept = [open_exported("openvino", path, "float32", path) for _ in range(2)]
+kept.pop(0)
+kept.pop(0)
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_signals_are_handled_after_networks_were_opened_and_dropped(tmp_path: Path) -> None:
+    needs("onnx", "openvino")
+    network, metadata, _ = load_described(trained(tmp_path))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx_of(network, metadata))
+    words = [sys.executable, "-c", COMES_AND_GOES, str(path)]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_metadata_of_a_newer_kit_or_of_nonsense_are_refused(tmp_path: Path) -> None:

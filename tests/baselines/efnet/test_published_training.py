@@ -7,7 +7,6 @@ how its numbers were made.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,8 @@ from baselines.efnet.training import Training
 from challenge import REPOSITORY
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_training.json").read_text())
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONFIGS = {"highrev": "efnet_highrev_raw", "gopro": "efnet_gopro"}
 SMALL = (
     "network.wf=8", "train.iterations=20", "train.crop=32", "train.batch=2", "train.device=cpu",
@@ -40,15 +41,6 @@ def train(recipe: str, folder: Path, dtype: torch.dtype, *changes: str) -> dict:
         rates.append(training.optimiser.param_groups[0]["lr"])
     weights = torch.cat([weight.detach().flatten() for weight in training.network.parameters()])
     return {"losses": losses, "learning_rates": rates, "weights": weights[::499].tolist()}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in one order: a leaky ReLU's input next to zero stays on its side of it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def weight_errors(found: dict, golden: dict) -> torch.Tensor:

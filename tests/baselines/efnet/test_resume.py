@@ -27,6 +27,8 @@ from baselines.efnet.training import Training, is_sound
 from baselines.efnet.training_log import read_log
 from challenge.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 EMA = "train.ema=0.9"
 
 
@@ -36,7 +38,9 @@ def arguments(untouched_highrev: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(untouched_highrev: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(
+    one_thread: None, untouched_highrev: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of a training that was left alone; only to be read."""
     runs = tmp_path_factory.mktemp("whole")
     settings = [*killing.SETTINGS, f"data.root={untouched_highrev}", "data.workers=0", EMA]
