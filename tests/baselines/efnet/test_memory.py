@@ -35,7 +35,13 @@ def test_engines_need_what_was_measured(engine: str, precision: str) -> None:
 
 @pytest.mark.parametrize(
     "engine, gib, side",
-    [("torch", 3, 768), ("torch", 5, 0), ("openvino", 3, 768), ("onnxruntime", 3, 512), ("onnxruntime", 12, 0)],
+    [
+        ("torch", 3, 768),
+        ("torch", 5, 0),
+        ("openvino", 3, 768),
+        ("onnxruntime", 3, 512),
+        ("onnxruntime", 12, 0),
+    ],
 )
 def test_tiles_are_as_large_as_the_engine_allows(engine: str, gib: float, side: int) -> None:
     found = largest_tile(64, *FULL, CPU, "float32", gib, engine)
