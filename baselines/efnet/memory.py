@@ -40,7 +40,7 @@ class Need:
 
 
 NEEDS = {
-    ("torch", "float32"): Need(int(0.17 * GIB), 4, 32, 182),
+    ("torch", "float32"): Need(int(0.17 * GIB), 4, 32, 200),
     ("torch", "bfloat16"): Need(int(0.17 * GIB), 8, 16, 167),
     ("onnxruntime", "float32"): Need(int(0.15 * GIB), 17, 86, 218),
     ("openvino", "float32"): Need(int(0.21 * GIB), 35, 36, 444),
