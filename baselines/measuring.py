@@ -182,9 +182,11 @@ def measure_here(job: Job) -> Profile:
         left = job.warmup - 1 + job.repeats
         if once > SLOW_S and left > 0:
             height, width = dataset.size
+            more = f"{left} more take" if left > 1 else "one more takes"
+            less = " (--repeats 1 for less)" if job.repeats > 1 else ""
             print(
-                f"{job.baseline} {width}x{height}: one frame took {once:.0f} s, {left} more take "
-                f"about {left * once / 60:.1f} min (--repeats 1 for less)",
+                f"{job.baseline} {width}x{height}: one frame took {once:.0f} s, {more} about "
+                f"{left * once / 60:.1f} min{less}",
                 flush=True,
             )
         seconds = [_timed(run) for _ in range(left)][max(job.warmup - 1, 0) :]

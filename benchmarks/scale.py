@@ -175,9 +175,13 @@ class Panel:
             (x, y), word = place(10 ** xs.min(), 10.0**power), f"{10.0**power:g} {self.unit}"
             drawn.append(f'<line x1="{x}" x2="{left + 290}" y1="{y}" y2="{y}" stroke="#ddd"/>')
             drawn.append(f'<text x="{x - 6}" y="{y + 4}" text-anchor="end">{word}</text>')
-        for x in self.lines[0][1]:
+        free = 0.0  # where the next number has room
+        for x in sorted({x for _, points, _ in self.lines for x in points}):
             spot = place(x, 10.0**low)
-            drawn.append(f'<text x="{spot[0]}" y="268" text-anchor="middle">{x:g}</text>')
+            if spot[0] >= free:
+                word = f"{x:g}" if x < 1e5 else f"{x / 1e6:.3g} M"
+                drawn.append(f'<text x="{spot[0]}" y="268" text-anchor="middle">{word}</text>')
+                free = spot[0] + 45
         ends: list[tuple[float, str, str]] = []
         for (name, points, seconds), colour in zip(self.lines, COLOURS, strict=False):
             spots = [place(x, y) for x, y in zip(points, seconds, strict=True)]
