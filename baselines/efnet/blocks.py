@@ -156,7 +156,8 @@ class Fusion(nn.Module):
                 self._fuse_in_parts(tokens[n : n + 1], event_tokens[n : n + 1], fused[n : n + 1])
         # Of one sample, a reshape leaves strides which torch does not take for channels-last order:
         # each later convolution would write its result in the other order.
-        return fused.unflatten(1, image.shape[2:]).permute(0, 3, 1, 2)  # (N, C, H, W)
+        pixels = fused.reshape(len(image), *image.shape[2:], -1)  # (N, H, W, C)
+        return pixels.permute(0, 3, 1, 2)
 
     def _fuse(self, tokens: Tensor, event_tokens: Tensor) -> Tensor:
         """Map (N, HW, C) image and event tokens -> (N, HW, C)."""
