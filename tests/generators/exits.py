@@ -17,7 +17,7 @@ from pathlib import Path
 import processes
 
 SETTINGS = ["data.rules=own", "data.workers=0", "network.wf=4", "train.crop=16", "train.batch=1"]
-FOUL = re.compile("abort|terminate|signal|traceback|exception|error|core dumped", re.IGNORECASE)
+FOUL = re.compile("abort|terminate|signal|traceback|exception|error:|core dumped", re.IGNORECASE)
 
 
 def fault(process: subprocess.Popen[str]) -> str:
@@ -44,8 +44,9 @@ def main() -> int:
     faults = []
     for verb, module, places, words, count in kinds:
         found = [fault(processes.begin(module, places, words)) for _ in range(count)]
-        faults += [each for each in found if each]
-        print(f"{verb} --nproc 2: {found.count('')} of {count} ended cleanly", *faults, flush=True)
+        bad = [each for each in found if each]
+        faults += bad
+        print(f"{verb} --nproc 2: {found.count('')} of {count} ended cleanly", *bad, flush=True)
     return 1 if faults else 0
 
 
