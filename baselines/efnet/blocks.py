@@ -154,7 +154,8 @@ class Fusion(nn.Module):
             fused = torch.empty_like(tokens)
             for n in range(len(tokens)):
                 self._fuse_in_parts(tokens[n : n + 1], event_tokens[n : n + 1], fused[n : n + 1])
-        if torch.jit.is_tracing():  # exporters lose the shape of the other way
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+        if tracing:  # exporters lose the shape of the other way
             return fused.transpose(1, 2).reshape(image.shape)  # (N, C, H, W)
         # Of one sample, a reshape leaves strides which torch does not take for channels-last order:
         # each later convolution would write its result in the other order.
