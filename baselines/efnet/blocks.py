@@ -154,7 +154,7 @@ class Fusion(nn.Module):
             fused = torch.empty_like(tokens)
             for n in range(len(tokens)):
                 self._fuse_in_parts(tokens[n : n + 1], event_tokens[n : n + 1], fused[n : n + 1])
-        tracing: bool = torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[no-untyped-call, attr-defined]
         if tracing:  # exporters lose the shape of the other way
             return fused.transpose(1, 2).reshape(image.shape)  # (N, C, H, W)
         # Of one sample, a reshape leaves strides which torch does not take for channels-last order:
