@@ -154,12 +154,10 @@ class Fusion(nn.Module):
             fused = torch.empty_like(tokens)
             for n in range(len(tokens)):
                 self._fuse_in_parts(tokens[n : n + 1], event_tokens[n : n + 1], fused[n : n + 1])
-        tracing: bool = torch.jit.is_tracing()  # type: ignore[no-untyped-call, attr-defined]
-        if tracing:  # exporters lose the shape of the other way
-            return fused.transpose(1, 2).reshape(image.shape)  # (N, C, H, W)
         # Of one sample, a reshape leaves strides which torch does not take for channels-last order:
-        # each later convolution would write its result in the other order.
-        pixels = fused.reshape(len(image), *image.shape[2:], -1)  # (N, H, W, C)
+        # each later convolution would write its result in the other order. Sizes come from `shape`
+        # alone, since a tracer that exports takes `len` for a constant.
+        pixels = fused.reshape(image.shape[0], *image.shape[2:], -1)  # (N, H, W, C)
         return pixels.permute(0, 3, 1, 2)
 
     def _fuse(self, tokens: Tensor, event_tokens: Tensor) -> Tensor:
