@@ -15,6 +15,7 @@ from baselines.efnet.memory import (
     free_on,
     training_need,
 )
+from baselines.efnet.stages import Stage, stages_of
 from challenge.environment.memory import GIB
 from challenge.errors import ChallengeError
 
@@ -70,23 +71,29 @@ def require_training_memory(
         ema = train.ema > 0
         return training_need(config.network.wf, batch, height, width, precision, channels, ema)
 
-    crop = (train.crop, train.crop) if train.crop else size
-    step, beside = need(train.batch, *crop), reading if on_cpu else 0
+    def sides(stage: Stage) -> tuple[int, int]:
+        return (stage.crop, stage.crop) if stage.crop else size
+
+    stages = stages_of(train)
+    stage = max(stages, key=lambda each: need(each.batch, *sides(each)))
+    crop, most = sides(stage), stage.batch
+    step, beside = need(most, *crop), reading if on_cpu else 0
     if step + beside <= free:
         return
     left = free - beside
+    key = f"in stage {stages.index(stage) + 1} of train.stages " if train.stages else "train."
     ways = []
-    if largest := _largest(lambda side: need(train.batch, side, side), left, max(crop), MULTIPLE):
-        ways.append(f"train.crop={largest} is the largest that fits with train.batch={train.batch}")
-    if batch := _largest(lambda number: need(number, *crop), left, train.batch, 1):
-        ways.append(f"train.batch={batch} is the largest that fits with train.crop={train.crop}")
+    if side := _largest(lambda side: need(most, side, side), left, max(crop), MULTIPLE):
+        ways.append(f"{key}crop={side} is the largest that fits with batch={most}")
+    if batch := _largest(lambda number: need(number, *crop), left, most, 1):
+        ways.append(f"{key}batch={batch} is the largest that fits with crop={stage.crop}")
     if precision == "float32":
-        lower = need(train.batch, *crop, "bfloat16") / GIB
+        lower = need(most, *crop, "bfloat16") / GIB
         ways.append(
             f"train.precision=bfloat16: a step takes about {lower:.1f} GiB (slow on processors "
             "without it)"
         )
-    raise _refused(config, device, step, beside, free, ways, crop, precision)
+    raise _refused(config, device, step, beside, free, ways, (most, *crop), precision)
 
 
 def _largest(need: Callable[[int], int], free: int, most: int, multiple: int) -> int:
@@ -102,13 +109,13 @@ def _refused(
     reading: int,
     free: int,
     ways: list[str],
-    crop: tuple[int, int] = (0, 0),
+    crops: tuple[int, int, int] = (0, 0, 0),
     precision: str = "",
 ) -> ChallengeError:
     data, parts = config.data, []
     if step:
         parts.append(
-            f"a step of {config.train.batch} x {crop[1]}x{crop[0]} (width x height) with "
+            f"a step of {crops[0]} x {crops[2]}x{crops[1]} (width x height) with "
             f"network.wf={config.network.wf} in {precision} about {step / GIB:.1f} GiB"
         )
     if reading:

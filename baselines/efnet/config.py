@@ -4,13 +4,16 @@ default.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from omegaconf import MISSING
 
 from baselines.efnet.inference import PRECISIONS, SMALLEST
+from baselines.efnet.stages import stages_of
 from challenge import SPLITS
 from challenge.config import load_config
 from challenge.datasets import BINS, FORMATS, STORED
@@ -18,6 +21,10 @@ from challenge.errors import ConfigError
 from challenge.representations import KINDS, WINDOWS
 
 NORMALISE = ("nonzero", "magnitude")
+LOSSES = ("psnr", "psnr_y", "charbonnier", "l1_gradient")
+ADAMW = "adamw"
+COSINE = "cosine"
+SCHEDULES = (COSINE, "tanh", "poly", "step", "multistep", "restarts")
 CHANNEL_ORDERS = ("rgb", "bgr")
 
 
@@ -66,20 +73,46 @@ class AugmentConfig:
 
 
 @dataclass
+class StageConfig:
+    """A part of a training with crops of its own size (`baselines.efnet.stages`)."""
+
+    share: float = MISSING  # of all iterations, beside the other stages' shares
+    crop: int = MISSING  # pixels; 0: whole frames
+    batch: int = MISSING
+
+
+@dataclass
 class TrainConfig:
-    """The published recipe (AHupuJR/EFNet, options/train/HighREV/EFNet_HighREV_Deblur.yml)."""
+    """The published recipe (AHupuJR/EFNet, options/train/HighREV/EFNet_HighREV_Deblur.yml) by
+    default, and what other teams changed in theirs.
+
+    `stages`: NTIRE 2025 teams went from crops of 256 over 320 to 480 and 1024. `loss`, `optimiser`,
+    `schedule`: `baselines.efnet.losses`, `optimiser` and `schedule` say what each is, and whose.
+    `augment`: joint resizing, noise and hot pixels are those of a medal team of 2025, flips that
+    happen (`flip`) and turns (`transpose`) everybody's. `ema`: Polyak and Juditsky 1992.
+    """
 
     iterations: int = 200_000
     batch: int = 4
     crop: int = 256  # pixels; 0: whole frames
+    # [{share: 0.6, crop: 256, batch: 4}, {share: 0.4, crop: 480, batch: 1}]; []: crop and batch
+    stages: list[StageConfig] = field(default_factory=list)
     flip: bool = True  # left-right and upside down, each for half of the crops
     transpose: bool = True  # rows for columns, for half of the crops
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optimiser: str = ADAMW  # or one of timm.optim: lion, adan, nadamw, adopt, lamb, muon, …
+    optimiser_options: dict[str, Any] = field(default_factory=dict)  # arguments of timm's
     learning_rate: float = 2e-4
-    final_learning_rate: float = 1e-7  # reached along a half cosine
+    final_learning_rate: float = 1e-7  # reached at the end
+    schedule: str = (
+        COSINE  # half of one; or of timm.scheduler: tanh, poly, step, multistep, restarts
+    )
+    schedule_options: dict[str, Any] = field(default_factory=dict)  # arguments of timm's
+    warmup: int = 0  # iterations in which the learning rate rises, before the schedule begins
     weight_decay: float = 1e-4
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
-    clip_norm: float = 0.01
+    clip_norm: float = 0.01  # longer gradients are shortened to it; .inf: none is
+    loss: str = "psnr"  # or psnr_y, charbonnier, l1_gradient
     loss_weight: float = 0.5
     ema: float = 0.0  # share of itself that the running mean of the weights keeps; 0: no mean
     tile: int | None = None  # validation in tiles of so many pixels; 0: whole; None: memory decides
@@ -126,6 +159,8 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         "data.representation": KINDS,
         "data.normalise": NORMALISE,
         "data.channel_order": CHANNEL_ORDERS,
+        "train.loss": LOSSES,
+        "train.schedule": SCHEDULES,
         "train.precision": PRECISIONS,
     }
     for key, known in choices.items():
@@ -135,6 +170,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
             problems.append(f"{key}={value}: expected {' or '.join(known)}")
     problems += representation_problems(config.data)
     problems += augment_problems(config.train)
+    problems += recipe_problems(config.train)
     least = {
         "data.bins": 1,
         "data.workers": 0,
@@ -183,11 +219,12 @@ def representation_problems(data: DataConfig) -> list[str]:
 def augment_problems(train: TrainConfig) -> list[str]:
     """Say what no augmentation can be."""
     settings, problems = train.augment, []
+    crops = [each.crop for each in train.stages] or [train.crop]
     if len(settings.resize) != 2 or not 0 < settings.resize[0] <= settings.resize[1]:
         problems.append(
             f"train.augment.resize={settings.resize}: expected two factors, such as [0.5,1.7]"
         )
-    elif settings.resize != [1.0, 1.0] and not train.crop:
+    elif settings.resize != [1.0, 1.0] and 0 in crops:
         problems.append("train.augment.resize: whole frames (train.crop=0) keep their size")
     for name in ("reverse", "time_shift", "drop", "hot_pixels"):
         if not 0 <= (share := getattr(settings, name)) <= 1:
@@ -196,6 +233,32 @@ def augment_problems(train: TrainConfig) -> list[str]:
         problems.append(
             f"train.augment.noise={settings.noise}: expected 0 to {MOST_NOISE} events per pixel"
         )
+    return problems
+
+
+def recipe_problems(train: TrainConfig) -> list[str]:
+    """Say what no stages, optimiser or schedule can be; timm itself says what it refuses."""
+    problems = []
+    for number, each in enumerate(train.stages, 1):
+        if each.share <= 0 or each.crop < 0 or each.batch < 1:
+            problems.append(
+                f"train.stages: stage {number} is {dataclasses.asdict(each)}: expected a share "
+                "above 0, a crop of 0 (whole frames) or more pixels, and a batch of 1 or more"
+            )
+    if not problems and any(begin == end for begin, end, *_ in stages_of(train)):
+        problems.append(
+            f"train.stages: one of them would get none of train.iterations={train.iterations}"
+        )
+    if not 0 <= train.warmup < max(train.iterations, 1):
+        problems.append(
+            f"train.warmup={train.warmup}: expected 0 or more, and fewer than "
+            f"train.iterations={train.iterations}"
+        )
+    for name, own in (("optimiser", ADAMW), ("schedule", COSINE)):
+        if getattr(train, name) == own and (options := getattr(train, f"{name}_options")):
+            problems.append(f"train.{name}_options={options}: train.{name}={own} has none")
+    if train.optimiser != ADAMW and train.fused:
+        problems.append(f"train.fused=true: of {ADAMW} alone, not of {train.optimiser}")
     return problems
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import multiprocessing
 from collections.abc import Generator, Iterator, Sequence
@@ -23,6 +24,7 @@ from baselines.efnet.augment import (
 )
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.inputs import Batch, Reading, arrays_of, grid_of, inputs_of
+from baselines.efnet.stages import Stage, stage_at, stages_of
 from baselines.stopping import deaf_children
 from challenge.datasets import Dataset
 from challenge.environment.processes import follow_parent
@@ -63,8 +65,9 @@ class Cut(NamedTuple):
         """
         height, width = size
         if train.crop > min(height, width):
+            name = "train.stages: crop" if train.stages else "train.crop"
             raise DataError(
-                f"{frame}: train.crop={train.crop} does not fit a frame of {width}x{height} "
+                f"{frame}: {name}={train.crop} does not fit a frame of {width}x{height} "
                 "(width x height)"
             )
         window = Window.whole(height, width)
@@ -97,6 +100,12 @@ class Crops(torch.utils.data.Dataset[Batch]):
         self.augments = changes_events(train.augment) or resizes(train.augment)
         self.kept: dict[str, Sample] = {}
         self.magnitudes: dict[str, float] = {}
+
+    def of_stage(self, stage: Stage) -> Crops:
+        """Return the crops of a stage, of the same frames: those kept in memory stay so."""
+        other = copy.copy(self)
+        other.train = dataclasses.replace(self.train, crop=stage.crop, batch=stage.batch)
+        return other
 
     def __getitem__(self, position: int) -> Batch:
         """Make one crop.
@@ -153,25 +162,27 @@ class Crops(torch.utils.data.Dataset[Batch]):
 
 
 class Positions(torch.utils.data.Sampler[list[int]]):
-    """List the positions of each batch from `start` (an iteration) to `end`.
+    """List the positions of each batch of a stage, from iteration `start` on.
 
     Batch k of rank r of n is number k * n + r: n processes see what one sees with batches n times
     as large.
     """
 
-    def __init__(self, start: int, end: int, batch: int, world: World) -> None:
-        self.start, self.end, self.batch, self.world = start, end, batch, world
+    def __init__(self, stage: Stage, start: int, world: World) -> None:
+        self.stage, self.start, self.world = stage, start, world
 
     def __len__(self) -> int:
-        return self.end - self.start
+        return self.stage.end - self.start
 
     def __iter__(self) -> Iterator[list[int]]:
-        return map(self.at, range(self.start, self.end))
+        return map(self.at, range(self.start, self.stage.end))
 
     def at(self, iteration: int) -> list[int]:
         """List the positions of the batch of an iteration."""
-        first = (iteration * self.world.size + self.world.rank) * self.batch
-        return list(range(first, first + self.batch))
+        stage, world = self.stage, self.world
+        steps = (iteration - stage.begin) * world.size + world.rank
+        first = stage.before * world.size + steps * stage.batch
+        return list(range(first, first + stage.batch))
 
 
 def collate(items: list[Batch]) -> Batch:
@@ -199,17 +210,28 @@ def training_batches(
 ) -> Generator[Batch, None, None]:
     """Yield the batches of iterations `start` to the last one, this process's part of them.
 
-    Workers are fresh processes: a forked copy of one with threads, such as torch's, can hang. Where
-    the system can, they are forked from a bare one that has imported what they need, else each
-    imports it for itself. They leave Ctrl-C and schedulers to this process, and end with it.
+    Each stage has workers of its own: fresh processes, since a forked copy of one with threads,
+    such as torch's, can hang. Where the system can, they are forked from a bare one that has
+    imported what they need, else each imports it for itself. They leave Ctrl-C and schedulers to
+    this process, and end with it.
     """
+    crops = Crops(dataset, data, train)
+    for stage in stages_of(train):
+        if start < stage.end:
+            positions = Positions(stage, max(start, stage.begin), world or World())
+            yield from _loaded(crops.of_stage(stage), positions, data.workers, pin)
+
+
+def _loaded(
+    crops: Crops, positions: Positions, workers: int, pin: bool
+) -> Generator[Batch, None, None]:
     loader = DataLoader(
-        Crops(dataset, data, train),
-        batch_sampler=Positions(start, train.iterations, train.batch, world or World()),
+        crops,
+        batch_sampler=positions,
         collate_fn=collate,
-        num_workers=data.workers,
+        num_workers=workers,
         pin_memory=pin,
-        multiprocessing_context=worker_context() if data.workers else None,
+        multiprocessing_context=worker_context() if workers else None,
         worker_init_fn=attend,
     )
     with deaf_children():
@@ -217,7 +239,7 @@ def training_batches(
     try:
         yield from batches
     finally:
-        if data.workers:  # now, and not when nothing refers to them any more
+        if workers:  # now, and not when nothing refers to them any more
             batches._shutdown_workers()  # type: ignore[attr-defined]
 
 
@@ -251,8 +273,9 @@ def frames_of(
         processes: how many train.
         ranks: those of them that are meant; (): all.
     """
+    stage = stage_at(stages_of(train), iteration)
     worlds = [World(rank, processes) for rank in ranks or range(processes)]
-    batches = [Positions(0, 0, train.batch, world).at(iteration) for world in worlds]
+    batches = [Positions(stage, iteration, world).at(iteration) for world in worlds]
     return [frame_at(dataset, train.seed, position) for batch in batches for position in batch]
 
 

@@ -19,6 +19,9 @@ from challenge.environment.leftovers import remove_leftovers_once
 from challenge.errors import ChallengeError, ConfigError
 from challenge.files import scratch_folder, write_text
 
+FIXED = ("network.", "train.optimiser=")
+"""How changes begin that no training can go on with."""
+
 
 def run_folder(name: str, resume: bool, runs: Path) -> Path:
     """Choose `<runs>/<name>`, or `<name>-2`, … if there is one already, or one about to be; to
@@ -98,16 +101,16 @@ def compare_settings(config: Config, checkpoint: Checkpoint, path: Path) -> None
     """Say which settings are other ones than those that a checkpoint was made with.
 
     Raises:
-        ConfigError: those of the network, which cannot change on the way.
+        ConfigError: those of the network, and which optimiser, which cannot change on the way.
     """
     now = flatten(dataclasses.asdict(config))
     before = now | flatten(checkpoint.get("config", {}))
     changed = [f"{key}={now[key]} (was {before[key]})" for key in now if now[key] != before[key]]
-    if network := [change for change in changed if change.startswith("network.")]:
+    if fixed := [change for change in changed if change.startswith(FIXED)]:
         raise ConfigError(
-            f"{path}: of another network; resume with its settings, or begin another training, "
-            f"with train.weights={path} where the weights fit",
-            network,
+            f"{path}: of another network or optimiser; resume with its settings, or begin another "
+            f"training, with train.weights={path} where the weights fit",
+            fixed,
         )
     if changed:
         print(f"note: goes on with other settings: {', '.join(changed)}")

@@ -15,6 +15,7 @@ from baselines import BEST, LAST
 from baselines.efnet.checkpoint import save_checkpoint, save_keeping_one
 from baselines.efnet.inputs import Batch
 from baselines.efnet.sample_pictures import TITLE, SamplePictures
+from baselines.efnet.stages import crops_before, stages_of
 from baselines.efnet.training import Step, Training, is_sound
 from baselines.efnet.training_log import TrainingLog
 from baselines.efnet.validation import Scores
@@ -36,23 +37,27 @@ class Report:
 
     def __init__(self, training: Training, judged: Dataset | None = None) -> None:
         settings = training.config.train
-        self.training, self.batch = training, settings.batch * training.world.size
+        self.training, self.stages = training, stages_of(settings)
         self.log = TrainingLog(training.folder, training.iteration)
         self.log.describe("configuration", OmegaConf.to_yaml(OmegaConf.structured(training.config)))
         self.pictures = SamplePictures(judged) if judged is not None else None
         self.bar = tqdm(
-            total=settings.iterations * self.batch,
-            initial=training.iteration * self.batch,
+            total=self.images_before(settings.iterations),
+            initial=self.images_before(training.iteration),
             desc=training.folder.name,
             unit=" images",
             mininterval=0.5 if sys.stderr.isatty() else 20.0,
             smoothing=0.05,
             dynamic_ncols=True,
         )
-        self.counted = 0  # steps since the last measurement
+        self.counted = 0  # images since the last measurement
         self.since = self.stepped = time.perf_counter()
         self.waited = self.waited_in_all = self.trained_in_all = 0.0  # seconds
         self.shown: dict[str, str] = {}
+
+    def images_before(self, iteration: int) -> int:
+        """Count the crops of all processes before an iteration."""
+        return crops_before(self.stages, iteration) * self.training.world.size
 
     def waiting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Pass on batches, and take note of how long the loop waits for each.
@@ -70,8 +75,10 @@ class Report:
 
     def count(self) -> None:
         """Take note of one step."""
-        self.counted += 1
-        self.bar.update(self.batch)
+        done = self.training.iteration
+        images = self.images_before(done) - self.images_before(done - 1)
+        self.counted += images
+        self.bar.update(images)
         self.stepped = time.perf_counter()
 
     def log_losses(self) -> None:
@@ -84,7 +91,7 @@ class Report:
         found = {"learning_rate": training.rate}
         if taken:
             losses = {"loss": mean([step.loss for step in taken])}
-            for number, of_stage in enumerate(stages_of(taken), 1):
+            for number, of_stage in enumerate(by_stage(taken), 1):
                 losses[f"loss_stage_{number}"] = mean(of_stage)
             found = losses | found | {"gradient_norm": mean([step.gradient_norm for step in taken])}
             self._show("loss", f"{found['loss']:.2f}")
@@ -96,7 +103,7 @@ class Report:
 
     def _measure(self) -> None:
         now = time.perf_counter()
-        speed = self.counted * self.batch / (now - self.since)
+        speed = self.counted / (now - self.since)
         waited = self.waited / (now - self.since)
         memory = memory_mib(self.training.device)
         iteration = self.training.iteration
@@ -186,7 +193,7 @@ def report_of(training: Training, judged: Dataset | None) -> Report:
     return Report(training, judged) if training.world.is_first else Silence(training)
 
 
-def stages_of(steps: Sequence[Step]) -> Iterator[tuple[float, ...]]:
+def by_stage(steps: Sequence[Step]) -> Iterator[tuple[float, ...]]:
     """Sort the losses of steps by stage; nothing where one step, of an older kit, has none."""
     if all(step.stages for step in steps):
         yield from zip(*(step.stages for step in steps), strict=True)

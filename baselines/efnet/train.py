@@ -34,6 +34,7 @@ from baselines.efnet.folder import compare_settings, own_folder, run_folder, set
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.restorer import largest_frame
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
+from baselines.efnet.stages import stages_of
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
 from baselines.efnet.training_log import LOG, SPEED, TENSORBOARD, read_log
@@ -92,7 +93,7 @@ def store_advice(config: Config, frames: Dataset, seconds: float) -> str | None:
         frames: that are trained on.
         seconds: that one crop took of them, processor time.
     """
-    crop, kept = config.train.crop, config.data.keep_in_memory
+    crop, kept = stages_of(config.train)[0].crop, config.data.keep_in_memory
     if isinstance(frames, StoredFrames) or kept or not crop or seconds < WORTH_A_STORE_S:
         return None
     height, width = frames.frame_size(frames.frames[0])
@@ -127,10 +128,14 @@ def start(config: Config, folder: Path, stop: Stop) -> None:
     elif config.train.weights:
         weights = kit_path(config.train.weights)
         load_weights(training.network, load_checkpoint(weights)["params"], weights)
+    crops = Crops(frames, config.data, config.train)
     began = time.process_time()
-    Crops(frames, config.data, config.train)[0]  # what cannot be cut is refused before work starts
+    first, *later = stages_of(config.train)
+    crops.of_stage(first)[0]  # what cannot be cut is refused before work starts
     if advice := store_advice(config, frames, time.process_time() - began):
         print(advice)
+    for stage in later:
+        crops.of_stage(stage)[0]
     if doubt := stored_grid_doubt(DataSource.of_config(dataclasses.asdict(config.data))):
         cli.warn_once(doubt)
     size = frames.frame_size(frames.frames[0])

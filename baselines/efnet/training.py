@@ -18,23 +18,17 @@ from baselines.efnet.device import (
     autocast,
     choose_device,
     compiled,
-    is_fused,
     lay_out,
     tuned_to_one_size,
 )
 from baselines.efnet.inference import Inference
 from baselines.efnet.inputs import Batch, Reading, to_device
-from baselines.efnet.losses import psnr_losses
+from baselines.efnet.losses import stage_losses
 from baselines.efnet.model import EFNet
+from baselines.efnet.optimiser import load_state, optimiser_of
 from baselines.efnet.restorer import EfnetRestorer
+from baselines.efnet.schedule import schedule_of
 from baselines.efnet.validation import Scores
-
-
-def learning_rate(iteration: int, config: Config) -> float:
-    """Follow half a cosine from `learning_rate` to `final_learning_rate` over all iterations."""
-    first, last = config.train.learning_rate, config.train.final_learning_rate
-    share = iteration / config.train.iterations
-    return last + (first - last) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
 def shared(network: EFNet, device: torch.device) -> torch.nn.Module:
@@ -71,13 +65,8 @@ class Training:
         for name, parameter in self.network.named_parameters():
             if GATE in name:  # takes no part without a mask: processes would wait for its gradients
                 parameter.requires_grad_(config.data.event_mask)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=config.train.learning_rate,
-            weight_decay=config.train.weight_decay,
-            betas=(config.train.betas[0], config.train.betas[1]),
-            fused=is_fused(self.device, config.train.fused) or None,  # None: as torch would
-        )
+        self.optimiser = optimiser_of(self.network.parameters(), config.train, self.device)
+        self.schedule = schedule_of(config.train)
         # float16 loses small gradients: they are computed of a multiple of the loss
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=config.train.precision == "float16"
@@ -89,6 +78,7 @@ class Training:
         if config.train.ema:
             mean = get_ema_multi_avg_fn(config.train.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.network, multi_avg_fn=mean)
+        self.bgr = config.data.channel_order == "bgr"
         self.iteration = 0
         self.validated = 0  # the iteration that was last validated
         self.best_psnr: float | None = None
@@ -120,21 +110,20 @@ class Training:
         """
         blurry, voxel, mask, sharp = to_device(batch, self.device)
         assert sharp is not None
+        settings = self.config.train
         self._set_rate(self.iteration)
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         with tuned_to_one_size(self.device):
-            with autocast(self.device, self.config.train.precision):
+            with autocast(self.device, settings.precision):
                 stages = self.called(blurry, voxel, mask)
-            losses = psnr_losses(stages, sharp, self.config.train.loss_weight)
+            losses = stage_losses(stages, sharp, settings.loss_weight, settings.loss, self.bgr)
             loss = losses.sum()
             told = loss * torch.where(loss.isfinite(), 1.0, math.nan)
             with losses_noticed():
                 self.scaler.scale(told).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.network.parameters(), self.config.train.clip_norm
-        )
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
         found_norm, *own = torch.stack([norm, loss.detach(), *losses.detach()]).tolist()
         found = self.world.gather(own)
         mean_loss, *of_stages = (sum(each) / len(each) for each in zip(*found, strict=True))
@@ -157,7 +146,7 @@ class Training:
 
     def _set_rate(self, iteration: int) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(iteration, self.config)
+            group["lr"] = self.schedule(iteration)
 
     def is_due(self, every: int) -> bool:
         """Say whether something done `every` so many iterations, and at the end, is due now."""
@@ -220,13 +209,7 @@ class Training:
         """
         load_weights(self.judged, checkpoint["params"], path)
         load_weights(self.network, checkpoint.get("trained") or checkpoint["params"], path)
-        groups = self.optimiser.state_dict()["param_groups"]
-        state = checkpoint["optimiser"]["state"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
-        for parameter, moments in self.optimiser.state.items():
-            for name, moment in moments.items():
-                if moment.shape == parameter.shape:  # a fused step takes for granted that both are
-                    moments[name] = torch.empty_like(parameter).copy_(moment)  # ordered alike
+        load_state(self.optimiser, checkpoint["optimiser"])
         if checkpoint.get("scaler") and self.scaler.is_enabled():
             self.scaler.load_state_dict(checkpoint["scaler"])
         self.iteration, self.best_psnr = checkpoint["iteration"], checkpoint["best_psnr"]

@@ -63,6 +63,6 @@ def main(argv: Sequence[str], runs: Path) -> int:
         training.new_network = double(training.new_network)
         training.to_device = read_double(training.to_device)
     elif int(numbers[0]) == RANK:
-        training.psnr_losses = no_number(training.psnr_losses, [*map(int, numbers[1:])])
+        training.stage_losses = no_number(training.stage_losses, [*map(int, numbers[1:])])
     training.Training.step = keeping(training.Training.step, runs)
     return train.main(argv, runs)

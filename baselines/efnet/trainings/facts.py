@@ -13,6 +13,7 @@ import yaml
 from baselines import CONFIG
 from baselines.efnet.claim import ENDED, runner_of, silence_s
 from baselines.efnet.score_tables import validations
+from baselines.efnet.stages import crops_before, laid_out
 from baselines.efnet.training_log import LOG, SPEED, damaged_line, read_log
 from challenge.config import flatten
 from challenge.environment.locks import lock_of
@@ -128,11 +129,21 @@ def time_left(
     speed: Sequence[Mapping[str, Any]], config: Mapping[str, Any], iteration: int, total: int
 ) -> float | None:
     """Estimate the seconds until a training ends, validations among them; None if nothing tells."""
-    images_per_s, batch = recent(speed, "images_per_s"), config.get("train.batch")
+    images_per_s, images = recent(speed, "images_per_s"), images_left(config, iteration, total)
     every = config.get("train.validate_every")
-    if not images_per_s or not isinstance(batch, int):
+    if not images_per_s or images is None:
         return None
-    left = (total - iteration) * batch / images_per_s
+    left = images / images_per_s
     if (took := recent(speed, "validation_s")) and isinstance(every, int) and every > 0:
         left += took * (-(-total // every) - iteration // every)  # one more at the end
     return left
+
+
+def images_left(config: Mapping[str, Any], iteration: int, total: int) -> int | None:
+    """Count the crops of one process from an iteration on; None if the configuration is odd."""
+    asked = config.get("train.stages") or [{"share": 1, "batch": config.get("train.batch")}]
+    try:
+        stages = laid_out(total, [(each["share"], 0, int(each["batch"])) for each in asked])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return crops_before(stages, total) - crops_before(stages, iteration)

@@ -115,6 +115,35 @@ def test_images_and_events_stay_where_they_were_to_each_other() -> None:
         assert np.array_equal(new.stored_mask[0] > 0, counted > 0)
 
 
+@pytest.mark.parametrize("factor", [0.5, 0.75, 1.0, 1.5, 2.0])
+def test_a_moving_edge_stays_where_its_events_are(factor: float) -> None:
+    """An edge runs from column 8 to 32 in 240 us, one event in each row as it reaches a pixel: in a
+    frame of another size it is, at each time, where the events of that time are.
+    """
+    height, width, first, last = 24, 48, 8, 32
+    swept = np.arange(first, last)
+    blurry = np.full((height, width, 3), 40, np.uint8)
+    blurry[:, swept] = (40 + 160 * (swept - first) / (last - first))[:, None]  # late: dark
+    blurry[:, last:] = 200
+    sharp = np.full((height, width, 3), 40, np.uint8)
+    sharp[:, (first + last) // 2 :] = 200  # the middle of the exposure
+    x = np.repeat(swept, height).astype(np.int32)
+    y = np.tile(np.arange(height), last - first).astype(np.int32)
+    events = Events(x=x, y=y, t=10.0 * (x - first) + 5, p=np.zeros(len(x), np.int8))
+    part = Sample("a_00000", blurry, events, sharp=sharp, span=(0.0, 240.0))
+    size = round(height * factor), round(width * factor)
+    new = resized(part, *size)
+    assert new.events is not None and new.sharp is not None and len(new.events) > 0
+    reached = first + new.events.t / 10  # column of the edge, in the old frame, at each event
+    assert np.abs((new.events.x + 0.5) / factor - reached).max() <= 0.5 + 0.5 / factor
+    early = new.events.select(np.flatnonzero(new.events.t < 120))
+    middle = np.argmax(np.diff(new.sharp[size[0] // 2, :, 0].astype(int))) + 0.5
+    assert early.x.max() <= middle + 1 and early.x.max() >= middle - 1 - 1 / factor
+    moved = np.flatnonzero(np.diff(new.blurry[size[0] // 2, :, 0].astype(int)))
+    assert abs(moved.min() - new.events.x.min()) <= 1 + factor
+    assert abs(moved.max() - new.events.x.max()) <= 1 + factor
+
+
 def test_backwards_is_the_grid_backwards_with_signs_flipped() -> None:
     events = some_events()
     forward = voxel_grid(events, 5, 12, 17, span=(0.0, 300.0))
@@ -145,6 +174,24 @@ def test_dropped_noise_and_hot_pixels_are_as_many_as_asked() -> None:
         one = hot.select(np.flatnonzero((hot.y == row) & (hot.x == column)))
         assert len(one) >= 3 and len(set(one.p.tolist())) == 1
         np.testing.assert_allclose(np.diff(one.t), 300.0 / len(one))
+
+
+def test_noise_adds_exactly_the_events_drawn_and_dropping_leaves_a_binomial_share() -> None:
+    """The same generator draws how many: Poisson of a share of the pixels, up to the setting."""
+    whole = some_events(4000, 40, 50)
+    part = Sample("a_00000", np.zeros((40, 50, 3), np.uint8), whole, span=(0.0, 300.0))
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        rng.random()  # whether it runs backwards
+        number = int(rng.poisson(rng.uniform(0, 0.5) * 2000))
+        new = augmented(part, AugmentConfig(noise=0.5), 0, np.random.default_rng(seed)).events
+        assert new is not None and len(new) == 4000 + number
+        rng = np.random.default_rng(seed)
+        rng.random()
+        share = float(rng.uniform(0, 0.3))
+        left = augmented(part, AugmentConfig(drop=0.3), 0, np.random.default_rng(seed)).events
+        spread = (4000 * share * (1 - share)) ** 0.5
+        assert left is not None and abs(len(left) - 4000 * (1 - share)) <= 4 * spread
 
 
 def test_what_is_drawn_lies_in_the_frame_and_covers_the_range() -> None:

@@ -57,8 +57,8 @@ def test_whole_frames_are_refused_with_the_largest_crop_and_batch_that_fit(
     assert "a step of 4 x 1632x1224 (width x height) with network.wf=64 in float32" in error.summary
     assert error.summary.endswith("cpu has 24.0 GiB free")
     ways = " ".join(error.problems)
-    assert "train.precision=bfloat16" in ways and "fits with train.crop" not in ways
-    found = re.search(r"train.crop=(\d+) is the largest that fits with train.batch=4", ways)
+    assert "train.precision=bfloat16" in ways and "fits with crop" not in ways
+    found = re.search(r"train.crop=(\d+) is the largest that fits with batch=4", ways)
     assert found
     largest = int(found[1])  # it fits, and one step more does not
     require_training_memory(configured(crop=largest, batch=4), CPU, 6, FULL, 12)
@@ -72,7 +72,7 @@ def test_whole_frames_are_refused_with_the_largest_crop_and_batch_that_fit(
 def test_a_smaller_batch_is_named_where_one_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_MEMORY", "8")
     error = refusal(configured(crop=256, batch=64))
-    found = re.search(r"train.batch=(\d+) is the largest that fits with train.crop=256", str(error))
+    found = re.search(r"train.batch=(\d+) is the largest that fits with crop=256", str(error))
     assert found and 1 < int(found[1]) < 64
     require_training_memory(configured(crop=256, batch=int(found[1])), CPU, 6, FULL, 12)
     refusal(configured(crop=256, batch=int(found[1]) + 1))

@@ -12,6 +12,7 @@ from baselines.distributed import World
 from baselines.efnet.config import DataConfig, TrainConfig
 from baselines.efnet.crops import Crops, Cut, Positions, collate, training_batches
 from baselines.efnet.inputs import Reading, arrays_of, inputs_of
+from baselines.efnet.stages import Stage
 from challenge.datasets import DataSource, open_split
 from challenge.errors import DataError
 from challenge.sample import Sample
@@ -103,9 +104,10 @@ def test_every_epoch_visits_every_frame_once_and_cuts_it_anew(highrev: Path) -> 
 
 
 def test_positions_and_collate() -> None:
-    assert list(Positions(2, 4, 3, World())) == [[6, 7, 8], [9, 10, 11]]
-    first, second = (list(Positions(2, 4, 3, World(rank, 2))) for rank in (0, 1))
-    alone = list(Positions(2, 4, 6, World()))
+    stage = Stage(0, 4, 16, 3, 0)
+    assert list(Positions(stage, 2, World())) == [[6, 7, 8], [9, 10, 11]]
+    first, second = (list(Positions(stage, 2, World(rank, 2))) for rank in (0, 1))
+    alone = list(Positions(stage._replace(batch=6), 2, World()))
     assert [one + two for one, two in zip(first, second, strict=True)] == alone
     sample = coordinates(4, 6)
     one = inputs_of(arrays_of(sample, Reading()), Reading())

@@ -70,8 +70,8 @@ def at_step(
         other = do(loss) if count[0] == number else None
         return loss if other is None else other
 
-    true_loss = training.psnr_losses
-    patch.setattr(training, "psnr_losses", loss_of)
+    true_loss = training.stage_losses
+    patch.setattr(training, "stage_losses", loss_of)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -306,8 +306,8 @@ def test_many_in_a_row_stop_the_training_and_name_the_frames(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    true_loss = training.psnr_losses
-    monkeypatch.setattr(training, "psnr_losses", lambda *a: true_loss(*a) * float("nan"))
+    true_loss = training.stage_losses
+    monkeypatch.setattr(training, "stage_losses", lambda *a: true_loss(*a) * float("nan"))
     config = train.read_config(train.DEFAULT_CONFIG, arguments)
     frames = train.open_data(config, "train")
     given = [*arguments, "train.stop_after_nan=2"]

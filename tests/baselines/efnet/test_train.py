@@ -19,8 +19,9 @@ from baselines.efnet import folder, train
 from baselines.efnet.checkpoint import load_checkpoint, save_checkpoint
 from baselines.efnet.crops import training_batches
 from baselines.efnet.report import Report
+from baselines.efnet.schedule import schedule_of
 from baselines.efnet.train import read_config
-from baselines.efnet.training import Training, learning_rate
+from baselines.efnet.training import Training
 from baselines.efnet.training_log import read_log
 from challenge import REPOSITORY
 from challenge.images import png_size
@@ -219,7 +220,8 @@ def test_the_log_of_a_resumed_training_has_every_iteration_once(
 def test_the_learning_rate_follows_half_a_cosine() -> None:
     config = read_config(train.DEFAULT_CONFIG, ["train.iterations=100", "train.learning_rate=1.0"])
     config.train.final_learning_rate = 0.0
-    assert [learning_rate(i, config) for i in (0, 50, 100)] == pytest.approx([1.0, 0.5, 0.0])
+    rate = schedule_of(config.train)
+    assert [rate(i) for i in (0, 50, 100)] == pytest.approx([1.0, 0.5, 0.0])
 
 
 def test_without_a_validation_split_the_last_checkpoint_is_the_best(
