@@ -25,6 +25,7 @@ if __name__ == "__main__":
     bootstrap.ensure_packages()
 
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -36,11 +37,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
-import numpy as np
 import typer
 
-from baselines import LAST
+from baselines import CONFIG, LAST
 from baselines.distributed import World
 from baselines.efnet import train
 from baselines.efnet.config import Config, read_config
@@ -49,16 +48,21 @@ from baselines.efnet.inference import Inference
 from baselines.efnet.stages import Stage, stages_of
 from baselines.efnet.training import Training
 from baselines.efnet.trainings.facts import read_training
-from baselines.mean import load_mean
+from benchmarks.recipe_scores import (
+    REFERENCES,
+    kept,
+    means,
+    open_sets,
+    other_recipe,
+    references,
+)
 from benchmarks.recipe_table import Cells, markdown
 from challenge import REPOSITORY, cli
 from challenge.config import load_config
-from challenge.datasets import Dataset, open_split
+from challenge.datasets import Dataset
 from challenge.environment.locks import locked
 from challenge.errors import ChallengeError, ConfigError
 from challenge.files import write_json, write_text
-from challenge.importers import street
-from challenge.metrics.psnr import psnr
 
 TABLE = REPOSITORY / "benchmarks" / "recipes.yml"
 SAMPLES = Path(os.environ.get("KIT_SAMPLES", REPOSITORY.parent / "shared" / "samples"))
@@ -115,6 +119,10 @@ class Plan:
         every += [f"train.save_every={max(iterations // 10, 1)}", f"train.seed={seed}"]
         return [str(REPOSITORY / self.table.config), *overrides, *every, f"name={training}"]
 
+    def scores(self, name: str, seed: int) -> Path:
+        """Say where the scores of a recipe are kept."""
+        return self.out / "scores" / f"{name}_s{seed}.json"
+
     def read(self, name: str, iterations: int, seed: int = 1) -> Config:
         """Read the configuration of a recipe."""
         path, *overrides = self.config(name, iterations, seed, "timed")
@@ -149,19 +157,25 @@ def command(
             if needed not in found.recipes:
                 raise ConfigError(f"{needed}: no such recipe in {table}")
     names = list(dict.fromkeys(names))
+    failed: list[str] = []
     if not show:
         out.mkdir(parents=True, exist_ok=True)
         with locked(out, wait_s=0):
             write_json(out / "budget.json", [plan.iterations, plan.minutes])
-            sets = open_sets(plan, samples)
-            references(plan, sets)
-            for seed in range(1, seeds + 1):
-                for name in names:
+            sets = open_sets(train.open_data(plan.read(plan.first, 100), "val"), samples)
+            references(out / "scores", sets)
+            for seed, name in itertools.product(range(1, seeds + 1), names):
+                try:
                     if code := measure(plan, name, seed, sets):
                         return code
-    text = markdown(*collected(plan, list(found.recipes), seeds))
+                except ChallengeError as error:  # the others need not wait for it
+                    failed.append(f"{name}, seed {seed}: {error}")
+                    print(f"error: {failed[-1]}", file=sys.stderr, flush=True)
+    text = markdown(collected(plan, seeds), seeds)
     write_text(out / "table.md", text)
     print(text)
+    if failed:
+        raise ChallengeError("could not be measured", failed)
     return 0
 
 
@@ -170,7 +184,7 @@ def budget(
 ) -> tuple[int | None, float | None]:
     """Return the budget that was asked for, or the one that OUT was begun with."""
     path, asked = out / "budget.json", (iterations, minutes)
-    there = tuple(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    there = tuple(read_json(path, ())) or None
     if asked == (None, None) and there:
         return there
     if (iterations is None) == (minutes is None):
@@ -181,23 +195,6 @@ def budget(
             "name another OUT"
         )
     return asked
-
-
-def open_sets(plan: Plan, samples: Path) -> dict[str, Dataset]:
-    """Open what is scored; what is not there is skipped with a reason."""
-    sets = {"val": train.open_data(plan.read(plan.first, 100), "val")}
-    recording = samples / street.NAME / "street.aedat4"
-    try:
-        if not street.ROOT.is_dir() and recording.is_file():
-            street.make(recording, street.ROOT)
-        sets["street"] = open_split(street.ROOT, "val")
-    except ChallengeError as error:
-        print(f"skipped, the real frames with truth: {error.summary}; bash run.sh data --real")
-    try:
-        sets["cups"] = open_split(samples / "davis346_cups", "test")
-    except ChallengeError as error:
-        print(f"skipped, the real frames without truth: {error.summary}")
-    return sets
 
 
 def measure(plan: Plan, name: str, seed: int, sets: dict[str, Dataset]) -> int:
@@ -212,66 +209,23 @@ def measure(plan: Plan, name: str, seed: int, sets: dict[str, Dataset]) -> int:
     settings = Inference(flips=recipe.flips, tiles=tuple(recipe.tiles))
     asked = dataclasses.asdict(recipe)
     asked.pop("what")
-
-    def scores() -> dict[str, Any]:
-        print(f"{name}, seed {seed}: scoring", flush=True)
-        restored = {
-            key: restored_scores(frames, "efnet", checkpoints, settings)
-            for key, frames in sets.items()
-        }
-        return {"asked": asked, **restored}
-
-    kept(plan.out / "scores" / f"{name}_s{seed}.json", scores, asked, sets)
+    kept(plan.scores(name, seed), asked, sets, "efnet", checkpoints, settings)
     return 0
-
-
-def references(plan: Plan, sets: dict[str, Dataset]) -> None:
-    """Score what needs no training."""
-    for name in ("blurry", "edi"):
-        asked = {"baseline": name}
-        kept(
-            plan.out / "scores" / f"{name}.json",
-            lambda name=name, asked=asked: {  # type: ignore[misc]
-                "asked": asked,
-                **{key: restored_scores(each, name, (), None) for key, each in sets.items()},
-            },
-            asked,
-            sets,
-        )
-
-
-def kept(
-    path: Path, make: Callable[[], dict[str, Any]], asked: Any, sets: Sequence[str]
-) -> dict[str, Any]:
-    """Read scores, or make them where there are none of these sets.
-
-    Raises:
-        ConfigError: they are of another recipe of this name.
-    """
-    if path.exists():
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if values["asked"] != asked:
-            raise ConfigError(
-                f"{path}: was made by another recipe of this name ({values['asked']}); remove it "
-                f"and its trainings, {path.parents[1] / 'runs' / path.stem}, or name it otherwise"
-            )
-        if set(sets) <= values.keys():
-            return values
-    values = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, values)
-    return values
 
 
 def trained(plan: Plan, name: str, seed: int) -> tuple[Path, int]:
     """Train a recipe with one seed, or go on; return the folder and the exit code."""
     runs, training = plan.out / "runs", f"{name}_s{seed}"
     count = plan.iterations or steps_for(plan, name)
-    if (runs / training).is_dir():
-        facts = read_training(runs / training)
-        if facts.state == "finished" and facts.iteration >= count:
-            return runs / training, 0
     words = plan.config(name, count, seed, training)
+    if (begun := runs / training / CONFIG).exists():
+        wanted, there = read_config(Path(words[0]), words[1:]), read_config(begun)
+        there.train.tile = wanted.train.tile  # decided when it began
+        if there != wanted:
+            raise other_recipe(begun.parent, training)
+        facts = read_training(begun.parent)
+        if facts.state == "finished" and facts.iteration >= count:
+            return begun.parent, 0
     began = time.process_time()
     code = train.main([*words, "--resume"], runs)
     print(f"{training}: {time.process_time() - began:.0f} s of the processor", flush=True)
@@ -284,7 +238,7 @@ def steps_for(plan: Plan, name: str) -> int:
     """Find how many iterations the budget is worth, once."""
     assert plan.minutes is not None
     path = plan.out / "steps.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found: dict[str, Any] = read_json(path, {})
     for each in (plan.first, name):
         if each not in found:
             own, first = (timer(plan, one) for one in (each, plan.first))
@@ -319,56 +273,25 @@ def timer(plan: Plan, name: str) -> Callable[[], float]:
     return lambda: sum((each.end - each.begin) / 1000 * seconds(each) for each in stages)
 
 
-def restored_scores(
-    frames: Dataset, baseline: str, checkpoints: Sequence[Path], settings: Inference | None
-) -> dict[str, float]:
-    """Restore every frame: PSNR where the sharp image is known, else Tenengrad beside the input."""
-    restorer = load_mean(baseline, frames, checkpoints, "cpu", settings)
-    scores = {}
-    for number, frame in enumerate(frames.frames):
-        sample = frames[number]
-        image = restorer(dataclasses.replace(sample, sharp=None))
-        if sample.sharp is None:
-            scores[frame] = tenengrad(image) / tenengrad(sample.blurry)
-        else:
-            scores[frame] = psnr(image, sample.sharp)
-    return scores
-
-
-def tenengrad(image: np.ndarray) -> float:
-    """Return the mean squared gradient (Sobel) of the grey (H, W, 3) uint8 image."""
-    grey = image.astype(np.float64).mean(axis=2)
-    rows, columns = cv2.Sobel(grey, cv2.CV_64F, 0, 1), cv2.Sobel(grey, cv2.CV_64F, 1, 0)
-    return float(np.mean(rows**2 + columns**2))
-
-
-def collected(plan: Plan, names: Sequence[str], seeds: int) -> tuple[list[Cells], int]:
+def collected(plan: Plan, seeds: int) -> list[Cells]:
     """Read all scores there are, by recipe and seed."""
-
-    def of(path: Path) -> dict[str, float] | None:
-        if not path.exists():
-            return None
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            key: float(np.mean([*each.values()])) for key, each in values.items() if key != "asked"
-        }
-
-    steps_file = plan.out / "steps.json"
-    steps = json.loads(steps_file.read_text(encoding="utf-8")) if steps_file.exists() else {}
-    rows = [
-        Cells(name, name, None, {0: found})
-        for name in ("blurry", "edi")
-        if (found := of(plan.out / "scores" / f"{name}.json"))
-    ]
-    for name in names:
-        scores = {
-            seed: of(plan.out / "scores" / f"{name}_s{seed}.json") for seed in range(1, seeds + 1)
-        }
-        there = {seed: each for seed, each in scores.items() if each is not None}
+    steps = read_json(plan.out / "steps.json", {})
+    rows = []
+    for name in REFERENCES:
+        if found := means(plan.out / "scores" / f"{name}.json"):
+            rows.append(Cells(name, "", None, {0: found}))
+    for name, recipe in plan.table.recipes.items():
+        each = {seed: means(plan.scores(name, seed)) for seed in range(1, seeds + 1)}
+        there = {seed: found for seed, found in each.items() if found}
         if there:
             count = plan.iterations or steps.get(plan.trained_as(name), {}).get("iterations")
-            rows.append(Cells(name, plan.table.recipes[name].what, count, there))
-    return rows, seeds
+            rows.append(Cells(name, recipe.what, count, there))
+    return rows
+
+
+def read_json(path: Path, default: Any) -> Any:
+    """Read a file of OUT, or return what holds where there is none yet."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default
 
 
 def main(argv: Sequence[str] | None = None) -> int:

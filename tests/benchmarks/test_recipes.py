@@ -10,7 +10,7 @@ import yaml
 from scipy import stats
 
 from baselines.efnet.config import read_config
-from benchmarks import recipes
+from benchmarks import recipe_scores, recipes
 from benchmarks.recipe_table import Cells, markdown, paired
 from challenge import REPOSITORY
 from challenge.config import load_config
@@ -87,7 +87,7 @@ def test_a_few_steps_of_each_go_on_after_a_stop(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(recipes.street, "ROOT", tmp_path / "none")
+    monkeypatch.setattr(recipe_scores.street, "ROOT", tmp_path / "none")
     (tmp_path / "small.yml").write_text((REPOSITORY / "configs" / "efnet_mini.yml").read_text())
     train = [*SMALL, f"data.root={untouched_highrev}"]
     small = {
@@ -117,7 +117,7 @@ def test_a_few_steps_of_each_go_on_after_a_stop(
     told = capsys.readouterr().out
     assert "skipped, the real frames with truth" in told and "without truth" in told
     text = (out / "table.md").read_text()
-    assert text in told and "| both | fused | 3 |" in text and "| edi | edi |" in text
+    assert text in told and "| both | fused | 3 |" in text and "| edi |  |" in text
     assert recipes.main([*begin, "--only", "lion"]) == 0 and len(calls) == 5
     assert (out / "table.md").read_text() == text
 
@@ -125,8 +125,10 @@ def test_a_few_steps_of_each_go_on_after_a_stop(
     assert scores["asked"]["flips"] and set(scores["val"]) == {"park_00000", "park_00012"}
     small["recipes"]["lion"]["train"].append("train.warmup=1")  # type: ignore[index]
     (tmp_path / "table.yml").write_text(yaml.safe_dump(small, sort_keys=False))
-    assert recipes.main(begin) == 1
-    assert "was made by another recipe of this name" in capsys.readouterr().err
+    assert recipes.main(begin) == 1 and len(calls) == 5
+    told = capsys.readouterr().err
+    assert "could not be measured" in told and "made by another recipe of this name" in told
+    assert "  - lion, seed 2" in told and "  - both, seed 1" in told and "- default" not in told
     for wrong, sentence in (
         ([*given, "--iterations", "4"], "name another OUT"),
         ([*begin, "--only", "lyon"], "lyon: no such recipe"),

@@ -107,7 +107,7 @@ def test_positions_and_collate() -> None:
     stage = Stage(0, 4, 16, 3, 0)
     assert list(Positions(stage, 2, World())) == [[6, 7, 8], [9, 10, 11]]
     first, second = (list(Positions(stage, 2, World(rank, 2))) for rank in (0, 1))
-    alone = list(Positions(stage._replace(batch=6), 2, World()))
+    alone = list(Positions(Stage(0, 4, 16, 6, 0), 2, World()))
     assert [one + two for one, two in zip(first, second, strict=True)] == alone
     sample = coordinates(4, 6)
     one = inputs_of(arrays_of(sample, Reading()), Reading())
