@@ -76,11 +76,12 @@ def kept(
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["asked"] != asked:
             raise other_recipe(path, path.stem)
-    for key in sets.keys() - values.keys():
+    for key, frames in sets.items():
+        if key in values:
+            continue
         print(f"{path.stem}: scoring {key}", flush=True)
-        values[key] = scores_of(
-            sets[key], load_mean(baseline, sets[key], checkpoints, "cpu", settings)
-        )
+        restorer = load_mean(baseline, frames, checkpoints, "cpu", settings)
+        values[key] = scores_of(frames, restorer)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, values)
 

@@ -15,6 +15,7 @@ from baselines.efnet.memory import (
     free_on,
     training_need,
 )
+from baselines.efnet.optimiser import moments_of
 from baselines.efnet.stages import Stage, stages_of
 from challenge.environment.memory import GIB
 from challenge.errors import ChallengeError
@@ -68,8 +69,8 @@ def require_training_memory(
     precision = computed_in(device, train.precision)
 
     def need(batch: int, height: int, width: int, precision: str = precision) -> int:
-        ema = train.ema > 0
-        return training_need(config.network.wf, batch, height, width, precision, channels, ema)
+        beside = channels, train.ema > 0, moments_of(train)
+        return training_need(config.network.wf, batch, height, width, precision, *beside)
 
     def sides(stage: Stage) -> tuple[int, int]:
         return (stage.crop, stage.crop) if stage.crop else size

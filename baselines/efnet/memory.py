@@ -81,7 +81,14 @@ def frame_need(wf: int, height: int, width: int, precision: str, engine: str = "
 
 
 def training_need(
-    wf: int, batch: int, height: int, width: int, precision: str, bins: int = 6, ema: bool = False
+    wf: int,
+    batch: int,
+    height: int,
+    width: int,
+    precision: str,
+    bins: int = 6,
+    ema: bool = False,
+    moments: int = 2,
 ) -> int:
     """Estimate the bytes that training steps take on top of the idle process.
 
@@ -95,9 +102,10 @@ def training_need(
         precision: "float32" or "bfloat16", as computed.
         bins: channels of a grid.
         ema: a running mean of the weights is kept.
+        moments: numbers that the optimiser keeps for each weight.
     """
     each, besides = STEP[precision]
-    states = (20 if ema else 16) * WEIGHTS * wf**2
+    states = 4 * (2 + moments + ema) * WEIGHTS * wf**2
     return BASE + states + batch * height * width * (each * wf + besides + 4 * bins)
 
 

@@ -19,6 +19,8 @@ ELSEWHERE = ("apex.", "bitsandbytes.")
 """Packages that timm hands some optimisers on to."""
 INEXACT = ("Kron", "AdafactorBigVision")
 """Cannot be resumed exactly: draws numbers of its own; keeps bfloat16, which becomes float32."""
+MOST_MOMENTS = 4
+"""Numbers for each weight that Adan keeps, and none of the others more."""
 State = dict[str, Any]
 
 
@@ -62,6 +64,11 @@ def optimiser_of(
             f" timm refuses them: {error or type(error).__name__}"
         ) from error
     return made
+
+
+def moments_of(train: TrainConfig) -> int:
+    """Say how many numbers an optimiser keeps for each weight: of timm's, what the most do."""
+    return 2 if train.optimiser == ADAMW else MOST_MOMENTS
 
 
 def timm_optim() -> Any:

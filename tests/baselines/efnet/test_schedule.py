@@ -13,7 +13,7 @@ from formulas import fill_by_formula, training_batch
 
 from baselines.efnet.checkpoint import load_checkpoint, save_checkpoint
 from baselines.efnet.config import TrainConfig, read_config
-from baselines.efnet.optimiser import load_state, optimiser_of, usable
+from baselines.efnet.optimiser import load_state, moments_of, optimiser_of, usable
 from baselines.efnet.schedule import TIMM, schedule_of
 from baselines.efnet.training import Training
 from challenge import REPOSITORY
@@ -181,7 +181,27 @@ def exact(name: str) -> bool:
     return all(map(torch.equal, whole, again)) and not torch.equal(whole[0], half[0])
 
 
-@pytest.mark.parametrize("name", [name for name in timm.optim.list_optimizers() if usable(name)])
+USABLE = [name for name in timm.optim.list_optimizers() if usable(name)]
+
+
+def kept_for_each_weight(name: str) -> float:
+    """How many numbers an optimiser keeps, for each of those it changes."""
+    weight = torch.ones(64, 32).requires_grad_()
+    optimiser = optimiser_of([weight], settings(optimiser=name), CPU)
+    for _ in range(2):
+        weight.grad = torch.ones_like(weight)
+        optimiser.step()
+    states = (value for state in optimiser.state.values() for value in state.values())
+    return sum(each.numel() for each in states if isinstance(each, torch.Tensor)) / weight.numel()
+
+
+def test_memory_reckons_with_what_the_hungriest_optimiser_keeps() -> None:
+    found = {name: kept_for_each_weight(name) for name in USABLE}
+    assert round(max(found.values())) == moments_of(TrainConfig(optimiser="adan"))
+    assert round(kept_for_each_weight("adamw")) == moments_of(TrainConfig())
+
+
+@pytest.mark.parametrize("name", USABLE)
 def test_every_optimiser_goes_on_exactly(name: str) -> None:
     assert name == "adamw" or exact(name)
 

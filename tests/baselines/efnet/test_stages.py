@@ -65,6 +65,19 @@ def test_batches_have_the_size_of_their_stage_and_no_crop_comes_twice(highrev: P
     assert frames_of(frames, settings, 6, 1) == [frame_at(frames, settings.seed, 24)]
 
 
+@pytest.mark.slow
+def test_workers_of_every_stage_change_nothing(highrev: Path) -> None:
+    augment = AugmentConfig(resize=[0.7, 1.3], noise=0.2, drop=0.3, reverse=0.5)
+    frames, settings = open_split(highrev, "train"), in_stages(augment=augment)
+    alone, two = (
+        list(training_batches(frames, DataConfig(workers=workers), settings, 4, False))
+        for workers in (0, 2)
+    )
+    assert len(alone) == len(two) == 4
+    for one, other in zip(alone, two, strict=True):
+        assert one.voxel.equal(other.voxel) and one.blurry.equal(other.blurry)
+
+
 def test_two_processes_see_what_one_does_with_twice_the_batch(highrev: Path) -> None:
     frames, settings = open_split(highrev, "train"), in_stages()
     double = TrainConfig(iterations=8, stages=[StageConfig(3, 16, 8), StageConfig(1, 32, 2)])
