@@ -19,8 +19,8 @@ from baselines.efnet.memory import (
     largest_tile,
     memory_in_words,
     require_memory,
-    whole_need,
     training_need,
+    whole_need,
 )
 from challenge import REPOSITORY
 from challenge.environment.memory import GIB
