@@ -26,9 +26,9 @@ CPU = torch.device("cpu")
 FULL = (1224, 1632)
 
 
-PEAKS = {  # GiB, at wf 64, by benchmarks/needs.py
-    ("torch", "float32"): {(256, 256): 0.265, (612, 816): 1.200, FULL: 3.656},
-    ("torch", "bfloat16"): {(256, 256): 0.241, (612, 816): 0.910, FULL: 2.245},
+PEAKS = {  # GiB, at wf 64, by benchmarks/needs.py and cost.py, the larger
+    ("torch", "float32"): {(256, 256): 0.291, (612, 816): 1.200, FULL: 3.852},
+    ("torch", "bfloat16"): {(256, 256): 0.241, (612, 816): 0.910, FULL: 2.625},
     ("onnxruntime", "float32"): {(256, 256): 0.591, (612, 816): 2.695, FULL: 10.233},
     ("openvino", "float32"): {(256, 256): 0.606, (612, 816): 1.633, FULL: 5.154},
     ("openvino", "bfloat16"): {(256, 256): 0.525, (612, 816): 1.060, FULL: 2.837},
@@ -72,7 +72,7 @@ def test_an_engine_that_cannot_is_told_beside_torch() -> None:
 
 
 def test_full_frames_of_the_published_network_need_what_was_measured() -> None:
-    assert 4.2 <= whole_need(64, *FULL, "float32") / GIB <= 4.6  # 4.18 GiB by `profile`
+    assert 4.2 <= whole_need(64, *FULL, "float32") / GIB <= 4.8  # 4.18 GiB by `profile`
     assert frame_need(64, *FULL, "bfloat16") < 0.7 * frame_need(64, *FULL, "float32")
     assert frame_need(16, 240, 320, "float32") < GIB  # the embedded data set
 
@@ -89,7 +89,7 @@ def test_what_cannot_fit_is_refused_with_need_and_ways_out(
         require_memory(64, *FULL, CPU, "float32", "predict")
     summary, ways = caught.value.summary, " ".join(caught.value.problems)
     need = re.search(r"network.wf=64 needs about ([0-9.]+) GiB", summary)
-    assert need and 4.2 <= float(need[1]) <= 4.6
+    assert need and 4.2 <= float(need[1]) <= 4.8
     assert summary.startswith("predict: ") and "1632x1224 (width x height) in float32" in summary
     assert summary.endswith("cpu has 4.0 GiB free")
     for way in ("more memory", "--tile 256", "network.wf=32", "bfloat16", "--baseline edi"):
