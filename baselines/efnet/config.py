@@ -5,6 +5,7 @@ default.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +112,7 @@ class TrainConfig:
     warmup: int = 0  # iterations in which the learning rate rises, before the schedule begins
     weight_decay: float = 1e-4
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
-    clip_norm: float = 0.01  # longer gradients are shortened to it; .inf: none is
+    clip_norm: float = 0.01  # longer gradients are shortened to it; 0: none is
     loss: str = "psnr"  # or psnr_y, charbonnier, l1_gradient
     loss_weight: float = 0.5
     ema: float = 0.0  # share of itself that the running mean of the weights keeps; 0: no mean
@@ -187,7 +188,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
             problems.append(f"{key}={value}: expected at least {low}")
     if config.train.tile is not None and 0 != config.train.tile < SMALLEST:
         problems.append(f"train.tile={config.train.tile}: expected 0 or at least {SMALLEST} pixels")
-    for name in ("learning_rate", "clip_norm", "loss_weight"):
+    for name in ("learning_rate", "loss_weight"):
         if getattr(config.train, name) <= 0:
             problems.append(f"train.{name}={getattr(config.train, name)}: expected more than 0")
     if not 0 <= config.train.ema < 1:
@@ -249,6 +250,8 @@ def recipe_problems(train: TrainConfig) -> list[str]:
         problems.append(
             f"train.stages: one of them would get none of train.iterations={train.iterations}"
         )
+    if not 0 <= train.clip_norm < math.inf:
+        problems.append(f"train.clip_norm={train.clip_norm}: expected a length, or 0 (no clipping)")
     if not 0 <= train.warmup < max(train.iterations, 1):
         problems.append(
             f"train.warmup={train.warmup}: expected 0 or more, and fewer than "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,6 +43,11 @@ def optimiser_of(
             betas=(train.betas[0], train.betas[1]),
             fused=is_fused(device, train.fused) or None,  # None: as torch would
         )
+    return of_timm(parameters, train)
+
+
+def of_timm(parameters: Iterable[Tensor], train: TrainConfig) -> torch.optim.Optimizer:
+    """Make one of timm's, as `optimiser_of` says."""
     factory = timm_optim()
     known = [name for name in factory.list_optimizers() if usable(name)]
     if train.optimiser not in known:
@@ -51,6 +57,13 @@ def optimiser_of(
             f"{', '.join(near)}"
         )
     info = factory.get_optimizer_info(train.optimiser)
+    made_by = factory.get_optimizer_class(train.optimiser, bind_defaults=False)
+    taken = [*inspect.signature(made_by).parameters][1:]  # timm passes over some that are not
+    if unknown := [name for name in train.optimiser_options if name not in taken]:
+        raise ConfigError(
+            f"train.optimiser_options: {train.optimiser} has no {', '.join(unknown)}; it has "
+            f"{', '.join(taken)}"
+        )
     options: State = dict(train.optimiser_options)
     if info.has_betas and info.num_betas == len(train.betas):
         options = {"betas": tuple(train.betas), **options}

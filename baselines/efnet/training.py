@@ -126,7 +126,8 @@ class Training:
             with losses_noticed():
                 self.scaler.scale(told).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
+        longest = settings.clip_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), longest)
         found_norm, *own = torch.stack([norm, loss.detach(), *losses.detach()]).tolist()
         found = self.world.gather(own)
         mean_loss, *of_stages = (sum(each) / len(each) for each in zip(*found, strict=True))

@@ -97,6 +97,8 @@ def test_linear_is_poly_of_power_one() -> None:
     [
         (["train.schedule=plateau"], "train.schedule=plateau: expected cosine or tanh or poly"),
         (["train.warmup=3500"], "train.warmup=3500: expected 0 or more, and fewer than"),
+        (["train.clip_norm=.inf"], "train.clip_norm=inf: expected a length, or 0"),
+        (["train.clip_norm=-1"], "train.clip_norm=-1.0: expected a length, or 0"),
         (["train.warmup=-1"], "train.warmup=-1: expected 0 or more"),
         (["train.schedule_options={power: 2}"], "train.schedule=cosine has none"),
         (["train.optimiser_options={momentum: 0.5}"], "train.optimiser=adamw has none"),
@@ -115,7 +117,11 @@ def test_settings_that_cannot_be(changes: list[str], sentence: str) -> None:
         ({"optimiser": "lyon"}, "train.optimiser=lyon: expected adamw, or one of .* lion"),
         ({"optimiser": "adahessian"}, "train.optimiser=adahessian: expected adamw"),
         ({"optimiser": "kron"}, "train.optimiser=kron: expected adamw"),
-        ({"optimiser": "lion", "optimiser_options": {"beta": 1}}, "timm refuses them: .*beta"),
+        (
+            {"optimiser": "lion", "optimiser_options": {"momentum": 1}},
+            "lion has no momentum; it has",
+        ),
+        ({"optimiser": "lion", "optimiser_options": {"betas": 7}}, "timm refuses them: "),
         ({"schedule": "step"}, "timm's StepLRScheduler refuses them: .*decay_t"),
         ({"schedule": "poly", "schedule_options": {"pow": 2}}, "PolyLRScheduler refuses .*pow"),
     ],
@@ -229,3 +235,19 @@ def test_a_training_with_timms_goes_on_exactly_and_keeps_its_optimiser(tmp_path:
     assert whole.rate == again.rate and whole.steps == again.steps
     weights = zip(whole.network.parameters(), again.network.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in weights)
+
+
+def test_without_clipping_gradients_keep_their_length(tmp_path: Path) -> None:
+    """Unclipped, a gradient is the one that is shorter than the longest allowed."""
+
+    def gradient(clip_norm: float) -> tuple[float, float]:
+        changes = ["network.wf=4", "train.device=cpu", f"train.clip_norm={clip_norm}"]
+        training = Training(read_config(MINI, [*changes, "train.precision=float32"]), tmp_path)
+        fill_by_formula(training.network)
+        found = training.step(training_batch(0, 16, 2, masked=False)).gradient_norm
+        grads = [each.grad for each in training.network.parameters() if each.grad is not None]
+        return found, float(torch.cat([each.flatten() for each in grads]).norm())
+
+    clipped, free, far = gradient(0.01), gradient(0), gradient(1e9)
+    assert clipped[0] == free[0] > 0.1 and clipped[1] == pytest.approx(0.01, rel=1e-3)
+    assert free == far and free[1] == pytest.approx(free[0])
