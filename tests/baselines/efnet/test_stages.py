@@ -107,7 +107,7 @@ def test_kills_across_a_border_and_in_warm_up_leave_no_trace(
     given = [*killing.SETTINGS, f"data.root={untouched_highrev}", "data.workers=0", STAGES]
     given += ["train.warmup=5", "train.ema=0.9", "train.loss=charbonnier"]
     assert train.main(given, tmp_path / "whole") == 0
-    kills = [killing.Kill(call=(2, 3)), killing.Kill(call=(2, 3))]  # in the steps 4 and 7 or 8
+    kills = [killing.Kill(call=(2, 5))] * 2  # resumed from 4, across the border, and from 8
     kills += [killing.Kill(change=at) for at in changes]
     trainings = killing.Trainings()
     assert killing.kill_and_resume(trainings, given, tmp_path / "killed", kills) == len(kills)
