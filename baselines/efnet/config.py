@@ -105,9 +105,8 @@ class TrainConfig:
     optimiser_options: dict[str, Any] = field(default_factory=dict)  # arguments of timm's
     learning_rate: float = 2e-4
     final_learning_rate: float = 1e-7  # reached at the end
-    schedule: str = (
-        COSINE  # half of one; or of timm.scheduler: tanh, poly, step, multistep, restarts
-    )
+    # half of a cosine; or of timm.scheduler: tanh, poly, step, multistep, restarts
+    schedule: str = COSINE
     schedule_options: dict[str, Any] = field(default_factory=dict)  # arguments of timm's
     warmup: int = 0  # iterations in which the learning rate rises, before the schedule begins
     weight_decay: float = 1e-4
@@ -241,7 +240,7 @@ def recipe_problems(train: TrainConfig) -> list[str]:
     """Say what no stages, optimiser or schedule can be; timm itself says what it refuses."""
     problems = []
     for number, each in enumerate(train.stages, 1):
-        if each.share <= 0 or each.crop < 0 or each.batch < 1:
+        if not 0 < each.share < math.inf or each.crop < 0 or each.batch < 1:
             problems.append(
                 f"train.stages: stage {number} is {dataclasses.asdict(each)}: expected a share "
                 "above 0, a crop of 0 (whole frames) or more pixels, and a batch of 1 or more"

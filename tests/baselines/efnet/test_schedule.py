@@ -13,6 +13,7 @@ from formulas import fill_by_formula, training_batch
 
 from baselines.efnet.checkpoint import load_checkpoint, save_checkpoint
 from baselines.efnet.config import TrainConfig, read_config
+from baselines.efnet.folder import compare_settings
 from baselines.efnet.optimiser import load_state, moments_of, optimiser_of, usable
 from baselines.efnet.schedule import TIMM, schedule_of
 from baselines.efnet.training import Training
@@ -235,6 +236,10 @@ def test_a_training_with_timms_goes_on_exactly_and_keeps_its_optimiser(tmp_path:
     assert whole.rate == again.rate and whole.steps == again.steps
     weights = zip(whole.network.parameters(), again.network.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in weights)
+    other = read_config(MINI, [*changes, "train.optimiser=lion"])
+    with pytest.raises(ConfigError, match="of another network or optimiser") as caught:
+        compare_settings(other, whole.checkpoint(), tmp_path / "last.pth")
+    assert list(caught.value.problems) == ["train.optimiser=lion (was adan)"]
 
 
 def test_without_clipping_gradients_keep_their_length(tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ def test_what_is_left_is_counted_over_the_stages() -> None:
             "train.stages=[{share: 0, crop: 64, batch: 1}]",
             "stage 1 is .*: expected a share above 0",
         ),
+        ("train.stages=[{share: .nan, crop: 64, batch: 1}]", "stage 1 is .*: expected a share"),
         ("train.stages=[{share: 1, crop: 64, batch: 0}]", "a batch of 1 or more"),
         ("train.stages=[{share: 1, corp: 64, batch: 1}]", "corp"),
         (
