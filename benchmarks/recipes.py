@@ -6,6 +6,7 @@ python benchmarks/recipes.py OUT --iterations 3500
 The recipes stand in benchmarks/recipes.yml. `--minutes` are processor time of the steps: how many
 iterations a recipe gets for them is found once, in turns with the default, and kept in OUT. A kill
 costs what was trained since the last save: the same command goes on, and what is finished stays.
+The same command again, beside it, takes what the first is not at: one on each core.
 Validated once, at the end: the last weights are judged (or their running mean), never the best of
 many. Scored are the embedded validation set, the real recording with truth (`bash run.sh data
 --real`) and, by Tenengrad, the 30 real frames without truth: the mean squared gradient beside the
@@ -24,16 +25,15 @@ if __name__ == "__main__":
 
     bootstrap.ensure_packages()
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import os
-import re
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,12 +42,13 @@ import typer
 from baselines import CONFIG, LAST
 from baselines.distributed import World
 from baselines.efnet import train
-from baselines.efnet.config import Config, read_config
+from baselines.efnet.config import read_config
 from baselines.efnet.crops import Crops, Positions, collate
 from baselines.efnet.inference import Inference
 from baselines.efnet.stages import Stage, stages_of
 from baselines.efnet.training import Training
 from baselines.efnet.trainings.facts import read_training
+from benchmarks.recipe_plan import TABLE, Plan, Table
 from benchmarks.recipe_scores import (
     REFERENCES,
     kept,
@@ -64,69 +65,10 @@ from challenge.environment.locks import locked
 from challenge.errors import ChallengeError, ConfigError
 from challenge.files import write_json, write_text
 
-TABLE = REPOSITORY / "benchmarks" / "recipes.yml"
 SAMPLES = Path(os.environ.get("KIT_SAMPLES", REPOSITORY.parent / "shared" / "samples"))
+PAUSE_S = 5.0
 TURNS, TIMED_STEPS = 4, 4
 """Of timing a recipe beside the default; the first turn, in which frames are read, is left out."""
-PERCENT = re.compile(r"(?<![\w.])(\d+)%")
-
-
-@dataclass
-class Recipe:
-    """One line of the table."""
-
-    what: str = ""
-    train: list[str] = field(default_factory=list)  # overrides of the configuration
-    flips: bool = False  # restored eight ways
-    tiles: list[int] = field(default_factory=list)
-    fuse: list[str] = field(default_factory=list)  # recipes averaged with its own network
-
-
-@dataclass
-class Table:
-    """What `recipes.yml` holds."""
-
-    config: str
-    recipes: dict[str, Recipe]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is measured, and where it is kept."""
-
-    out: Path
-    table: Table
-    iterations: int | None  # of every recipe, or
-    minutes: float | None  # of the processor, for the steps of every recipe
-
-    @property
-    def first(self) -> str:
-        """The recipe that the others are compared with."""
-        return next(iter(self.table.recipes))
-
-    def trained_as(self, name: str) -> str:
-        """Name the recipe whose training it uses: the first one with its overrides."""
-        wanted = self.table.recipes[name].train
-        return next(key for key, each in self.table.recipes.items() if each.train == wanted)
-
-    def config(self, name: str, iterations: int, seed: int, training: str) -> list[str]:
-        """Return the words of the command line that trains a recipe."""
-        overrides = [
-            PERCENT.sub(lambda found: str(int(found[1]) * iterations // 100), each)
-            for each in self.table.recipes[name].train
-        ]
-        every = [f"train.iterations={iterations}", f"train.validate_every={iterations}"]
-        every += [f"train.save_every={max(iterations // 10, 1)}", f"train.seed={seed}"]
-        return [str(REPOSITORY / self.table.config), *overrides, *every, f"name={training}"]
-
-    def scores(self, name: str, seed: int) -> Path:
-        """Say where the scores of a recipe are kept."""
-        return self.out / "scores" / f"{name}_s{seed}.json"
-
-    def read(self, name: str, iterations: int, seed: int = 1) -> Config:
-        """Read the configuration of a recipe."""
-        path, *overrides = self.config(name, iterations, seed, "timed")
-        return read_config(Path(path), overrides)
 
 
 def command(
@@ -160,17 +102,12 @@ def command(
     failed: list[str] = []
     if not show:
         out.mkdir(parents=True, exist_ok=True)
-        with locked(out, wait_s=0):
-            write_json(out / "budget.json", [plan.iterations, plan.minutes])
-            sets = open_sets(train.open_data(plan.read(plan.first, 100), "val"), samples)
+        write_json(out / "budget.json", [plan.iterations, plan.minutes])
+        sets = open_sets(train.open_data(plan.read(plan.first, 100), "val"), samples)
+        with locked(out / "references"):
             references(out / "scores", sets)
-            for seed, name in itertools.product(range(1, seeds + 1), names):
-                try:
-                    if code := measure(plan, name, seed, sets):
-                        return code
-                except ChallengeError as error:  # the others need not wait for it
-                    failed.append(f"{name}, seed {seed}: {error}")
-                    print(f"error: {failed[-1]}", file=sys.stderr, flush=True)
+        if code := measure_all(plan, names, seeds, sets, failed):
+            return code
     text = markdown(collected(plan, seeds), seeds)
     write_text(out / "table.md", text)
     print(text)
@@ -197,61 +134,101 @@ def budget(
     return asked
 
 
+def measure_all(
+    plan: Plan, names: Sequence[str], seeds: int, sets: dict[str, Dataset], failed: list[str]
+) -> int:
+    """Measure recipes, seed by seed; return the exit code, other than 0 where it was stopped.
+
+    Those that other processes are at are left to them, and looked at in the end. One that fails is
+    noted in `failed`, and keeps no other waiting.
+    """
+    waiting = list(itertools.product(range(1, seeds + 1), names))
+    while waiting:
+        busy = []
+        for seed, name in waiting:
+            with contextlib.ExitStack() as held:
+                if not claims(plan, name, seed, held):
+                    busy.append((seed, name))
+                    continue
+                try:
+                    if code := measure(plan, name, seed, sets):
+                        return code
+                except ChallengeError as error:
+                    failed.append(f"{name}, seed {seed}: {error}")
+                    print(f"error: {failed[-1]}", file=sys.stderr, flush=True)
+        if len(busy) == len(waiting):
+            time.sleep(PAUSE_S)
+        waiting = busy
+    return 0
+
+
+def claims(plan: Plan, name: str, seed: int, held: contextlib.ExitStack) -> bool:
+    """Keep other processes from the trainings that a recipe needs; say whether none has them."""
+    try:
+        for folder in dict.fromkeys(plan.trainings(name, seed)):
+            held.enter_context(locked(plan.out / "at_work" / folder.name, wait_s=0))
+    except ChallengeError:
+        return False
+    return True
+
+
 def measure(plan: Plan, name: str, seed: int, sets: dict[str, Dataset]) -> int:
     """Train and score a recipe with one seed, as far as that is not done; return the exit code."""
     recipe = plan.table.recipes[name]
-    checkpoints = []
-    for each in [name, *recipe.fuse]:
-        folder, code = trained(plan, plan.trained_as(each), seed)
-        if code:
+    folders = plan.trainings(name, seed)
+    for folder, each in zip(folders, [name, *recipe.fuse], strict=True):
+        if code := trained(plan, plan.trained_as(each), seed, folder):
             return code
-        checkpoints.append(folder / LAST)
     settings = Inference(flips=recipe.flips, tiles=tuple(recipe.tiles))
     asked = dataclasses.asdict(recipe)
     asked.pop("what")
+    checkpoints = [folder / LAST for folder in folders]
     kept(plan.scores(name, seed), asked, sets, "efnet", checkpoints, settings)
     return 0
 
 
-def trained(plan: Plan, name: str, seed: int) -> tuple[Path, int]:
-    """Train a recipe with one seed, or go on; return the folder and the exit code."""
-    runs, training = plan.out / "runs", f"{name}_s{seed}"
+def trained(plan: Plan, name: str, seed: int, folder: Path) -> int:
+    """Train a recipe with one seed into a folder, or go on there; return the exit code."""
     count = plan.iterations or steps_for(plan, name)
-    words = plan.config(name, count, seed, training)
-    if (begun := runs / training / CONFIG).exists():
+    words = plan.config(name, count, seed, folder.name)
+    if (begun := folder / CONFIG).exists():
         wanted, there = read_config(Path(words[0]), words[1:]), read_config(begun)
         there.train.tile = wanted.train.tile  # decided when it began
         if there != wanted:
-            raise other_recipe(begun.parent, training)
-        facts = read_training(begun.parent)
+            raise other_recipe(folder, folder.name)
+        facts = read_training(folder)
         if facts.state == "finished" and facts.iteration >= count:
-            return begun.parent, 0
+            return 0
     began = time.process_time()
-    code = train.main([*words, "--resume"], runs)
-    print(f"{training}: {time.process_time() - began:.0f} s of the processor", flush=True)
+    code = train.main([*words, "--resume"], folder.parent)
+    print(f"{folder.name}: {time.process_time() - began:.0f} s of the processor", flush=True)
     if 0 < code < 128:
-        raise ChallengeError(f"{training}: could not be trained; see above")
-    return runs / training, code
+        raise ChallengeError(f"{folder.name}: could not be trained; see above")
+    return code
 
 
 def steps_for(plan: Plan, name: str) -> int:
-    """Find how many iterations the budget is worth, once."""
-    assert plan.minutes is not None
+    """Find how many iterations the budget is worth, once; one process at a time."""
     path = plan.out / "steps.json"
-    found: dict[str, Any] = read_json(path, {})
     for each in (plan.first, name):
-        if each not in found:
-            own, first = (timer(plan, one) for one in (each, plan.first))
-            turns = [(own(), first()) for _ in range(TURNS)][1:]  # frames are read in the first
-            step_s = (
-                found[plan.first]["step_s"] if found else statistics.median(t[1] for t in turns)
-            )
-            step_s *= 1.0 if each == plan.first else statistics.median(a / b for a, b in turns)
-            count = max(int(60 * plan.minutes / step_s), 2)
-            found[each] = {"step_s": step_s, "iterations": count}
-            write_json(path, found)
-            print(f"{each}: a step takes {1e3 * step_s:.0f} ms, {count} of them", flush=True)
+        with locked(path, wait_s=3600):
+            if each not in (found := read_json(path, {})):
+                found[each] = timed(plan, each, found.get(plan.first))
+                write_json(path, found)
     return int(found[name]["iterations"])
+
+
+def timed(plan: Plan, name: str, first: dict[str, Any] | None) -> dict[str, Any]:
+    """Time steps, processor time; those of the first recipe once, all others in turns with it."""
+    assert plan.minutes is not None
+    own, other = (timer(plan, each) for each in (name, plan.first))
+    turns = [(own(), other()) for _ in range(TURNS)][1:]  # frames are read in the first
+    step_s = statistics.median(turn[0] for turn in turns)
+    if first is not None:
+        step_s = first["step_s"] * statistics.median(mine / its for mine, its in turns)
+    count = max(int(60 * plan.minutes / step_s), 2)
+    print(f"{name}: a step takes {1e3 * step_s:.0f} ms, {count} of them", flush=True)
+    return {"step_s": step_s, "iterations": count}
 
 
 def timer(plan: Plan, name: str) -> Callable[[], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scipy import stats
 
 from baselines.efnet.config import read_config
 from benchmarks import recipe_scores, recipes
+from benchmarks.recipe_plan import TABLE, Plan, Recipe, Table
 from benchmarks.recipe_table import Cells, markdown, paired
 from challenge import REPOSITORY
 from challenge.config import load_config
@@ -22,8 +24,8 @@ SMALL = [
 
 
 def test_every_recipe_is_a_configuration_and_differs_from_the_first() -> None:
-    table = load_config(recipes.Table, recipes.TABLE)
-    plan = recipes.Plan(Path("out"), table, 30, None)
+    table = load_config(Table, TABLE)
+    plan = Plan(Path("out"), table, 30, None)
     default = plan.read("default", 30)
     assert plan.first == "default" and not table.recipes["default"].train
     for name, recipe in table.recipes.items():
@@ -35,8 +37,8 @@ def test_every_recipe_is_a_configuration_and_differs_from_the_first() -> None:
 
 def test_the_published_recipe_is_the_published_one() -> None:
     """As configs/efnet_highrev_raw.yml has it, but for network, crop and data."""
-    table = load_config(recipes.Table, recipes.TABLE)
-    plan = recipes.Plan(Path("out"), table, 100, None)
+    table = load_config(Table, TABLE)
+    plan = Plan(Path("out"), table, 100, None)
     found = plan.read("published_wf64", 100)
     wanted = read_config(REPOSITORY / "configs" / "efnet_highrev_raw.yml").train
     same = [name for name in vars(wanted) if getattr(found.train, name) == getattr(wanted, name)]
@@ -47,9 +49,23 @@ def test_the_published_recipe_is_the_published_one() -> None:
 
 
 def test_shares_of_the_iterations(tmp_path: Path) -> None:
-    table = recipes.Table("configs/efnet_mini.yml", {"a": recipes.Recipe(train=["b=[5%,34%,x5%]"])})
-    plan = recipes.Plan(tmp_path, table, 200, None)
+    table = Table("configs/efnet_mini.yml", {"a": Recipe(train=["b=[5%,34%,x5%]"])})
+    plan = Plan(tmp_path, table, 200, None)
     assert "b=[10,68,x5%]" in plan.config("a", 200, 1, "t")
+
+
+def test_what_another_process_is_at_is_left_to_it_and_done_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = {"a": Recipe(), "b": Recipe(train=["x"]), "both": Recipe(fuse=["b"])}
+    plan = Plan(tmp_path, Table("", three), 5, None)
+    done: list[str] = []
+    monkeypatch.setattr(recipes, "measure", lambda plan, name, *_: done.append(name))
+    with contextlib.ExitStack() as other:
+        assert recipes.claims(plan, "b", 1, other)
+        monkeypatch.setattr(recipes.time, "sleep", lambda seconds: other.close())
+        assert recipes.measure_all(plan, ["both", "a", "b"], 1, {}, []) == 0
+    assert done == ["a", "both", "b"]
 
 
 def test_differences_are_paired_by_seed() -> None:
@@ -138,19 +154,18 @@ def test_a_few_steps_of_each_go_on_after_a_stop(
 
 
 def test_the_budget_of_the_processor_gives_quick_steps_more_of_them(
-    untouched_highrev: Path, tmp_path: Path
+    untouched_highrev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recipes, "TIMED_STEPS", 2)
     train = [*SMALL, f"data.root={untouched_highrev}", "train.batch=1"]
-    table = recipes.Table(
+    table = Table(
         "configs/efnet_mini.yml",
         {
-            "default": recipes.Recipe(train=train),
-            "wide": recipes.Recipe(
-                train=[*train, "network.wf=8", "train.batch=4", "train.crop=40"]
-            ),
+            "default": Recipe(train=train),
+            "wide": Recipe(train=[*train, "network.wf=8", "train.batch=4", "train.crop=40"]),
         },
     )
-    plan = recipes.Plan(tmp_path, table, None, 0.1)
+    plan = Plan(tmp_path, table, None, 0.1)
     slow, quick = (recipes.steps_for(plan, name) for name in ("wide", "default"))
     assert quick > 2 * slow
     kept = json.loads((tmp_path / "steps.json").read_text())
