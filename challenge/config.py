@@ -15,9 +15,9 @@ from challenge.errors import ConfigError
 T = TypeVar("T")
 
 
-def load_config(schema: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
+def load_config(schema: type[T] | T, path: Path, overrides: Sequence[str] = ()) -> T:
     """Fill the dataclass `schema` from a YAML file, then from overrides such as
-    `train.iterations=100`.
+    `train.iterations=100`; or an instance of one, which holds what they leave out.
 
     Raises:
         ConfigError: no such file; not YAML; an unknown key (with the nearest known one); a value of
