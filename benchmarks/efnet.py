@@ -42,13 +42,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.efnet.device import autocast, choose_device, device_name, tuned_to_one_size
 from baselines.efnet.losses import psnr_loss
+from baselines.efnet.memory import KEPT
 from baselines.efnet.model import EFNet
 from challenge import cli
 from challenge.environment.torchvision_shim import ensure_torchvision_imports
 from challenge.errors import ConfigError
 
 MIB = 2.0**20
-KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**27), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(KEPT), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 """What `keep_memory` of run.sh exports."""
 
 

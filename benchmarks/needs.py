@@ -27,7 +27,7 @@ import typer
 from scipy.optimize import linprog
 
 from baselines.efnet.export import parse_size
-from baselines.efnet.memory import NEEDS, WEIGHTS, Need
+from baselines.efnet.memory import KEPT, NEEDS, WEIGHTS, Need
 from benchmarks.cost import Point, measure_apart
 from benchmarks.efnet import KEPT_MEMORY
 from challenge import cli
@@ -37,16 +37,22 @@ MARGIN = 1.06
 """Of an estimate over every peak: two runs differ by some per cent."""
 
 
-def fitted(points: list[Point], peaks: list[int]) -> Need:
-    """Find the least Need, by the sum of its ratios, that is MARGIN above every peak."""
-    terms = np.array(
-        [[1.0, WEIGHTS * p.wf**2, p.height * p.width * p.wf, p.height * p.width] for p in points]
+def fitted(points: list[Point], peaks: list[int], now: Need) -> Need:
+    """Find the least Need, by the sum of its ratios, that is MARGIN above every peak.
+
+    It has `large` where the present one has it.
+    """
+    features = np.array([p.height * p.width * p.wf for p in points])
+    given_back = (features * now.item > KEPT) & (now.large > 0)
+    weights = [WEIGHTS * p.wf**2 for p in points]
+    pixels = [p.height * p.width for p in points]
+    terms = np.stack(
+        [np.ones(len(points)), weights, features * ~given_back, pixels, features * given_back], 1
     )
     rows = terms / np.array(peaks)[:, None]  # of an estimate relative to the peak
-    scale = rows.max(axis=0)
+    scale = np.maximum(rows.max(axis=0), 1e-30)
     found = linprog((rows / scale).sum(axis=0), -rows / scale, np.full(len(rows), -MARGIN))
-    call, weight, channel, pixel = found.x / scale
-    return Need(int(call), int(np.ceil(weight)), int(np.ceil(channel)), int(np.ceil(pixel)))
+    return Need(*(int(np.ceil(value)) for value in found.x / scale), item=now.item)
 
 
 def command(
@@ -74,7 +80,7 @@ def command(
                     f"({point.need / peak:.2f} times)",
                     flush=True,
                 )
-        found = fitted(points, peaks)
+        found = fitted(points, peaks, NEEDS[engine, precision])
         pairs = zip(points, peaks, strict=True)
         ratios = [found.of(p.wf, p.height, p.width) / peak for p, peak in pairs]
         print(f"{engine} {precision}: {found}, {min(ratios):.2f} to {max(ratios):.2f} times")

@@ -33,16 +33,24 @@ class Need:
     weight: int  # each
     channel: int  # each pixel, for each channel of the first level
     pixel: int  # each pixel, besides
+    large: int = 0  # in place of `channel` where the first level's features are more than KEPT
+    item: int = 4  # each feature
 
     def of(self, wf: int, height: int, width: int) -> int:
         """Sum them for a network and a frame, or a tile."""
-        each_pixel = self.channel * wf + self.pixel
+        given_back = self.large and height * width * wf * self.item > KEPT
+        each_pixel = (self.large if given_back else self.channel) * wf + self.pixel
         return self.call + self.weight * WEIGHTS * wf**2 + height * width * each_pixel
 
 
+KEPT = 2**27
+"""Bytes: the C library keeps smaller blocks for the next ones, with holes between them, and gives
+larger ones back at once, as run.sh sets it.
+"""
+
 NEEDS = {
-    ("torch", "float32"): Need(int(0.17 * GIB), 4, 32, 200),
-    ("torch", "bfloat16"): Need(int(0.17 * GIB), 8, 16, 167),
+    ("torch", "float32"): Need(int(0.13 * GIB), 4, 46, 83, large=32),
+    ("torch", "bfloat16"): Need(int(0.12 * GIB), 5, 26, 136, large=20, item=2),
     ("onnxruntime", "float32"): Need(int(0.15 * GIB), 17, 86, 218),
     ("openvino", "float32"): Need(int(0.21 * GIB), 35, 36, 444),
     ("openvino", "bfloat16"): Need(int(0.21 * GIB), 37, 18, 235),
@@ -59,8 +67,8 @@ SIDES = (768, 512, 384, 256, 192, 128)
 """Of tiles, in pixels, where memory decides. Four of 1024 would cover a HighREV frame twice."""
 
 FRAME = 300
-"""Bytes per pixel of a frame that is restored in tiles: two samples with their events (one is read
-while the other is restored), the network's inputs, and the result.
+"""Bytes per pixel of a frame besides what the network takes: two samples with their events (one is
+read while the other is restored), the network's inputs, and the result.
 """
 
 
@@ -78,6 +86,11 @@ def frame_need(wf: int, height: int, width: int, precision: str, engine: str = "
         engine: that computes.
     """
     return NEEDS[engine, precision].of(wf, height, width)
+
+
+def whole_need(wf: int, height: int, width: int, precision: str, engine: str = "torch") -> int:
+    """Estimate the bytes that restoring frames as a whole takes; arguments as of `frame_need`."""
+    return frame_need(wf, height, width, precision, engine) + FRAME * height * width
 
 
 def training_need(
@@ -128,10 +141,10 @@ def require_memory(
     """
     free = free_on(device, said)
     computed = computed_in(device, precision)
-    need = frame_need(wf, height, width, computed, engine)
+    need = whole_need(wf, height, width, computed, engine)
     if free is None or need <= free:
         return
-    halved = frame_need(max(wf // 2, 1), height, width, computed, engine) / GIB
+    halved = whole_need(max(wf // 2, 1), height, width, computed, engine) / GIB
     ways = ["restore in smaller tiles: predict --tile 256, or train.tile=256"]
     ways = ways if max(height, width) > 256 else []
     ways += [
@@ -139,10 +152,10 @@ def require_memory(
         f"train a narrower network: network.wf={max(wf // 2, 1)} needs about {halved:.1f} GiB",
     ]
     if engine != "torch":
-        by_torch = frame_need(wf, height, width, computed) / GIB
+        by_torch = whole_need(wf, height, width, computed) / GIB
         ways.append(f"leave out --engine {engine}: torch needs about {by_torch:.1f} GiB")
     if computed == "float32" and (engine, "bfloat16") in NEEDS:
-        lower = frame_need(wf, height, width, "bfloat16", engine) / GIB
+        lower = whole_need(wf, height, width, "bfloat16", engine) / GIB
         ways.append(
             f"compute in bfloat16 (predict --precision, train.precision): about {lower:.1f} GiB "
             "(slow on processors without it)"
@@ -205,7 +218,7 @@ def largest_tile(
     """
     free = free_on(device, said)
     computed = computed_in(device, precision)
-    if free is None or frame_need(wf, height, width, computed, engine) <= free:
+    if free is None or whole_need(wf, height, width, computed, engine) <= free:
         return 0
     for side in SIDES:
         if side < max(height, width):
@@ -226,7 +239,7 @@ def memory_in_words(
 ) -> str:
     """Say what a whole frame would take, and what there is; arguments as above."""
     computed = computed_in(device, precision)
-    need, free = frame_need(wf, height, width, computed, engine), free_on(device, said)
+    need, free = whole_need(wf, height, width, computed, engine), free_on(device, said)
     there = "" if free is None else f", {free_in_words(device, free)}"
     return f"since whole frames of {width}x{height} take about {need / GIB:.1f} GiB{there}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +41,8 @@ def learning_rate(iteration: int, config: Config) -> float:
 def shared(network: EFNet, device: torch.device) -> torch.nn.Module:
     """Wrap a network so that processes average their gradients, while these are computed."""
     indices = [device.index] if device.type == "cuda" else None
+    # of 1x1 weights, which lie in both orders at once
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     return torch.nn.parallel.DistributedDataParallel(
         network, device_ids=indices, gradient_as_bucket_view=True
     )

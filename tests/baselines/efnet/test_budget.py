@@ -20,6 +20,7 @@ from baselines.efnet.memory import (
     memory_in_words,
     require_memory,
     training_need,
+    whole_need,
 )
 from challenge import REPOSITORY
 from challenge.environment.memory import GIB
@@ -100,7 +101,7 @@ def test_processes_on_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPat
 def test_frames_that_are_restored_side_by_side_share_it_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = frame_need(64, *FULL, "float32")
+    whole = whole_need(64, *FULL, "float32")
     monkeypatch.setenv("KIT_MEMORY", str(1.1 * whole / GIB))
     place = (64, *FULL, CPU, "float32")
     assert largest_tile(*place) == 0
