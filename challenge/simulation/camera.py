@@ -38,6 +38,7 @@ class Sensor:
     dark_light: added to the light before the logarithm.
     dead: (K,) pixel indices y * W + x that never report anything.
     row_us: time from one readout of a row to its next; 0 where each event is stamped by itself.
+    by_columns: it is columns that are read.
     """
 
     on: np.ndarray
@@ -48,6 +49,26 @@ class Sensor:
     dark_light: float = LOG_EPS
     dead: np.ndarray | None = None
     row_us: float = 0.0
+    by_columns: bool = False
+
+    def readout_times(self, firings: Firings) -> np.ndarray:
+        """Find when each event is read, if rows are read in turn and each every `row_us`.
+
+        Row y is read at (n + y / height) * row_us, column x likewise; an event waits for the next
+        of these moments.
+
+        Args:
+            firings: in any order.
+
+        Returns:
+            (N,) float64 microseconds, at least those of the events and less than row_us later.
+        """
+        if not self.row_us:
+            return firings.t
+        height, width = self.on.shape
+        by_columns = self.by_columns
+        turn = firings.pixel % width / width if by_columns else firings.pixel // width / height
+        return np.asarray((np.ceil(firings.t / self.row_us - turn) + turn) * self.row_us)
 
 
 @dataclass(frozen=True)
@@ -189,16 +210,15 @@ def shot_noise(
 
 
 def drop_refractory(
-    firings: Firings, silent_until_us: np.ndarray, refractory_us: float, row_us: float = 0.0
+    firings: Firings, silent_until_us: np.ndarray, sensor: Sensor
 ) -> tuple[Firings, np.ndarray]:
-    """Drop events that come sooner than `refractory_us` after their pixel's last kept event was
-    read (`readout_times`).
+    """Drop events that come sooner than the refractory period after their pixel's last kept event
+    was read.
 
     Args:
         firings: in any order.
         silent_until_us: (H, W) when each pixel can fire again, at the start. Not modified.
-        refractory_us: microseconds, at least 0.
-        row_us: from one readout of a row to its next; 0: events are read at once.
+        sensor: its refractory period, and when it reads.
 
     Returns:
         The kept events, sorted by pixel and then time, and the new (H, W) ends.
@@ -206,9 +226,9 @@ def drop_refractory(
     order = np.lexsort((firings.t, firings.pixel))
     pixel, t, rising = firings.pixel[order], firings.t[order], firings.on[order]
     firings = Firings(pixel, t, rising)
-    if refractory_us <= 0 and not row_us:
+    if sensor.refractory_us <= 0 and not sensor.row_us:
         return firings, silent_until_us.copy()
-    awake_from = readout_times(firings, silent_until_us.shape, row_us) + refractory_us
+    awake_from = sensor.readout_times(firings) + sensor.refractory_us
     ends = silent_until_us.ravel().copy()
     kept = np.zeros(len(pixel), bool)
     pixels, first, count = np.unique(pixel, return_index=True, return_counts=True)
@@ -222,25 +242,6 @@ def drop_refractory(
         more = count > nth
         pixels, first, count = pixels[more], first[more], count[more]
     return _chosen(firings, kept), ends.reshape(silent_until_us.shape)
-
-
-def readout_times(firings: Firings, shape: tuple[int, int], row_us: float) -> np.ndarray:
-    """Find when each event is read, if rows are read in turn and each every `row_us`.
-
-    Row y is read at (n + y / height) * row_us; an event waits for the next of these moments.
-
-    Args:
-        firings: in any order.
-        shape: (height, width) of the sensor.
-        row_us: microseconds; 0: at once.
-
-    Returns:
-        (N,) float64 microseconds, at least those of the events and less than row_us later.
-    """
-    if not row_us:
-        return firings.t
-    turn = firings.pixel // shape[1] / shape[0]
-    return np.asarray((np.ceil(firings.t / row_us - turn) + turn) * row_us)
 
 
 def _chosen(firings: Firings, kept: np.ndarray) -> Firings:
@@ -291,10 +292,8 @@ def simulate_events(
         firings = Firings(*(np.concatenate(pair) for pair in pairs))
     if sensor.dead is not None:
         firings = _chosen(firings, ~np.isin(firings.pixel, sensor.dead))
-    firings, silent = drop_refractory(
-        firings, state.silent_until_us, sensor.refractory_us, sensor.row_us
-    )
-    stamps = np.floor(readout_times(firings, shape, sensor.row_us)).astype(np.int64)
+    firings, silent = drop_refractory(firings, state.silent_until_us, sensor)
+    stamps = np.floor(sensor.readout_times(firings)).astype(np.int64)
     order = np.lexsort((firings.pixel, stamps))
     y, x = np.divmod(firings.pixel[order], shape[1])
     events = Events(x=x, y=y, t=stamps[order], p=firings.on[order].astype(np.int8))

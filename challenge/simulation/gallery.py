@@ -173,11 +173,12 @@ def as_light(pixels: np.ndarray) -> np.ndarray:
     colours = pixels[:, :, 2::-1] if channels >= 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
     if pixels.dtype.kind == "f":
         light = np.nan_to_num(colours.astype(np.float32), posinf=0.0, neginf=0.0)
-        return np.clip(light / max(float(np.percentile(light, WHITE)), 1.0), 0.0, 1.0)
+        return np.asarray(np.clip(light / max(float(np.percentile(light, WHITE)), 1.0), 0.0, 1.0))
     if pixels.dtype == np.uint8 and channels in (1, 3):
         return srgb_to_linear(colours)
     levels = colours.astype(np.float32) / np.iinfo(pixels.dtype).max
     if channels in (2, 4):
         alpha = pixels[:, :, -1:].astype(np.float32) / np.iinfo(pixels.dtype).max
         levels = levels * alpha + BEHIND * (1 - alpha)
-    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    curved = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    return np.asarray(curved, np.float32)

@@ -264,7 +264,12 @@ def fineness(enlarged: float) -> int:
 
 
 def cut_object(
-    photograph: np.ndarray, scale: float, least: float, rng: np.random.Generator, look: Look
+    photograph: np.ndarray,
+    scale: float,
+    least: float,
+    rng: np.random.Generator,
+    look: Look,
+    radius: tuple[float, float] = OBJECT_RADIUS,
 ) -> tuple[np.ndarray, float]:
     """Cut a disc or a polygon out of a random part of a photograph.
 
@@ -272,17 +277,18 @@ def cut_object(
         photograph: (H, W, 3) float32 linear light, large enough.
         scale: sides of the picture relative to 320 x 240.
         least: picture pixels that a pixel of the photograph becomes, at least.
+        radius: between which it lies, in pixels at 320 x 240.
 
     Returns:
         (N, N, 4) patch of a `MovingObject`, and its pixels per picture pixel.
     """
-    radius = float(rng.uniform(*OBJECT_RADIUS)) * (scale / least)  # in pixels of the photograph
-    size = 2 * int(np.ceil(radius)) + 3
+    far = float(rng.uniform(*radius)) * (scale / least)  # in pixels of the photograph
+    size = 2 * int(np.ceil(far)) + 3
     left, top = (int(rng.integers(0, side - size)) for side in photograph.shape[1::-1])
     enlarged = least * rng.uniform(1.0, LARGEST_ENLARGEMENT)
     finer = fineness(enlarged)
     colour = look.light(resize(photograph[top : top + size, left : left + size], finer))
-    alpha = draw_alpha(size * finer, radius * finer, rng)[:, :, None]
+    alpha = draw_alpha(size * finer, far * finer, rng)[:, :, None]
     return np.concatenate([colour * alpha, alpha], axis=2), finer / enlarged
 
 

@@ -23,7 +23,6 @@ from challenge.simulation.gallery import Photograph, read_light
 from challenge.simulation.scenes import (
     MARGIN,
     OBJECT_PACE,
-    OBJECT_RADIUS,
     OBJECT_SPEED,
     REFERENCE_PIXELS,
     SPEEDS,
@@ -55,6 +54,8 @@ AROUND = (1 / 1.5, 1.5)
 """The waves of one way have frequencies so far apart."""
 SAMPLES = 65
 """Moments of an exposure at which a way is looked at."""
+OBJECT_SIZES = (0.7, 1.0)
+"""Objects of one scene are so much smaller than drawn."""
 OF_TEXTURES = 0.3
 """So many of the objects are made of textures, the others of the photograph."""
 MOST_PIXELS = 20_000_000
@@ -156,9 +157,9 @@ def _draw_object(
     source = photograph
     if rng.random() < OF_TEXTURES:
         source = take_picture(str(rng.choice(sorted(TEXTURES))), rng)
-    largest = 2 * OBJECT_RADIUS[1] * size.scale + 8
-    least = max(largest / min(source.shape[:2]), 1.0)
-    patch, finer = cut_object(source, size.scale, least, rng, look)
+    radius = take.object_radius * float(rng.uniform(*OBJECT_SIZES))
+    least = max((2 * radius * size.scale + 8) / min(source.shape[:2]), 1.0)
+    patch, finer = cut_object(source, size.scale, least, rng, look, (radius, radius))
     home = rng.uniform(0.1, 0.9, 2) * np.array([size.width, size.height])
     px = 0.0 if take.motion == STILL else take.object_px * float(rng.uniform(*OBJECT_PACE))
     return MovingObject(patch, finer, home, _way(OBJECT_SPEED, px, take, size.scale, rng))
@@ -173,7 +174,8 @@ def draw_sensor(take: Take, height: int, width: int, rng: np.random.Generator) -
     leak.ravel()[hot] = [between(take.hot_hz, part) for part in rng.random(len(hot))]
     dead = np.flatnonzero(rng.random(height * width) < take.dead_share)
     return Sensor(
-        *(on, off, take.refractory_us, leak, take.shot_hz, take.dark_light, dead, take.row_us)
+        *(on, off, take.refractory_us, leak, take.shot_hz, take.dark_light, dead, take.row_us),
+        by_columns=take.in_columns,
     )
 
 
@@ -195,7 +197,7 @@ def shutter(frames: int, steps: int, part: float) -> np.ndarray:
         row[middle - half : middle + half + 1] = 1.0
         if half:
             row[[middle - half, middle + half]] = 0.5
-    return weights / weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def way_px(scene: Scene, take: Take, start_us: int) -> float:
@@ -226,7 +228,7 @@ class Film:
 
     def add(self, moment: int, light: np.ndarray) -> None:
         """Take (H, W, 3) linear light of the moment that comes next."""
-        for i in np.flatnonzero(self.weights[:, moment]):
+        for i in np.flatnonzero(self.weights[:, moment]).tolist():
             part = light * np.float32(self.weights[i, moment])
             so_far = self._open.pop(i, None)
             self._open[i] = part if so_far is None else so_far + part

@@ -34,9 +34,11 @@ class World:
     val_share: float
     motion: dict[str, float]
     path_px: list[float]
+    px_s: list[float]
     shake_hz: list[float]
     objects: list[int]
     object_px: list[float]
+    object_radius: list[float]
     view: list[float]
     stops: list[float]
     highlights: list[float]
@@ -64,15 +66,18 @@ class World:
     hot_hz: list[float]
     dead_share: list[float]
     in_rows: float
+    in_columns: float
     row_us: list[float]
     coloured_events: float
 
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "path_px": (0, 200),
+    "px_s": (0, 1e6),
     "shake_hz": (0.1, 1000),
     "objects": (0, 20),
     "object_px": (0, 200),
+    "object_radius": (2, 60),
     "view": (0.01, 1),
     "stops": (-12, 6),
     "highlights": (0, 100),
@@ -104,7 +109,8 @@ class Take:
     """What was drawn for one sequence; units as in the YAML, whose ranges the values come from.
 
     exposure_us: whole, a multiple of 10. gap_us: from the end of an exposure to the next. frames: 1
-    where the blur is one exposure. row_us: 0 where events are stamped one by one. mosaic: of the
+    where the blur is one exposure. row_us: 0 where events are stamped one by one. in_columns: it is
+    columns that are read. mosaic: of the
     frame's sensor, see `FrameSensor`.
     """
 
@@ -113,6 +119,7 @@ class Take:
     shake_hz: float
     objects: int
     object_px: float
+    object_radius: float
     view: float
     stops: float
     highlights: float
@@ -138,6 +145,7 @@ class Take:
     hot_hz: tuple[float, float]
     dead_share: float
     row_us: float
+    in_columns: bool
     coloured_events: bool
 
     @property
@@ -157,7 +165,7 @@ def load_world(name: str = DEFAULT, changes: Sequence[str] = ()) -> World:
     """
     path = Path(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
     world = load_config(World, FOLDER / f"{DEFAULT}.yml")
-    world = load_config(world, path, changes)
+    world = load_config(World, path, changes, base=world)
     if problems := world_problems(world):
         raise ConfigError(f"{path}: no such world can be", problems)
     return world
@@ -210,7 +218,11 @@ def draw_take(world: World, rng: np.random.Generator) -> Take:
         return int(low + (high - low + 1) * part[name])
 
     def is_so(name: str) -> bool:
-        return part[name] < getattr(world, name)
+        return bool(part[name] < getattr(world, name))
+
+    def in_time(name: str) -> float:
+        slowest, fastest = (exposure_us / 1e6 * speed for speed in world.px_s)
+        return min(max(value(name), slowest), fastest)
 
     exposure_us = 10 * max(round(100 * value("exposure_ms")), 1)
     mosaic = GREY if is_so("grey") else COLOUR
@@ -218,6 +230,9 @@ def draw_take(world: World, rng: np.random.Generator) -> Take:
     if mosaic == COLOUR and is_so("bayer"):
         mosaic = phase
     return Take(
+        path_px=in_time("path_px"),
+        object_px=in_time("object_px"),
+        in_columns=is_so("in_rows") and is_so("in_columns"),
         motion=_weighted(world.motion, part["motion"]),
         curve=_weighted(world.curve, part["curve"]),
         objects=whole("objects"),
@@ -234,7 +249,7 @@ def draw_take(world: World, rng: np.random.Generator) -> Take:
 
 
 DRAWN_AS_THEY_ARE = (
-    *("path_px", "shake_hz", "object_px", "view", "stops", "highlights", "open", "electrons"),
+    *("shake_hz", "object_radius", "view", "stops", "highlights", "open", "electrons"),
     *("read_noise", "gamma", "contrast", "on_to_off", "mismatch", "dark_light", "refractory_us"),
     *("leak_hz", "leak_spread", "shot_hz", "hot_share", "dead_share"),
 )

@@ -14,7 +14,6 @@ from challenge.simulation.camera import (
     draw_thresholds,
     drop_refractory,
     log_light,
-    readout_times,
     rested,
     simulate_events,
     watching,
@@ -99,18 +98,27 @@ def test_more_dark_light_hides_what_is_dim() -> None:
         )
 
 
-def test_rows_are_read_in_turn_and_events_wait_for_it() -> None:
-    """Rows of 4 every 100 us: row 1 at 25, 125, …; an event at 25 is read at once, at 26 at 125."""
-    firings = Firings(np.array([5, 5, 5, 0]), np.array([25.0, 26.0, 124.0, 1.0]), np.ones(4, bool))
-    assert readout_times(firings, (4, 5), 100.0).tolist() == [25.0, 125.0, 125.0, 100.0]
-    assert readout_times(firings, (4, 5), 0.0).tolist() == firings.t.tolist()
+@pytest.mark.parametrize("by_columns, pixels", [(False, [5, 5, 5, 0]), (True, [3, 8, 13, 0])])
+def test_rows_are_read_in_turn_and_events_wait_for_it(by_columns: bool, pixels: list[int]) -> None:
+    """4 rows each 100 us: row 1 at 25, 125, …; an event at 25 is read at once, at 26 at 125.
+
+    Column 3 of 5 at 60, 160, …
+    """
+    late = [60.0, 61.0, 159.0, 1.0] if by_columns else [25.0, 26.0, 124.0, 1.0]
+    firings = Firings(np.array(pixels), np.array(late), np.ones(4, bool))
+    thresholds = np.ones((4, 5))
+    sensor = Sensor(thresholds, thresholds, row_us=100.0, by_columns=by_columns)
+    first = late[0]
+    assert sensor.readout_times(firings).tolist() == [first, first + 100, first + 100, 100.0]
+    assert Sensor(thresholds, thresholds).readout_times(firings).tolist() == late
 
 
 def test_a_pixel_that_waits_reports_one_event() -> None:
     """At 26 and 124 both would be read at 125: the second is lost; so is 150 with 30 us of rest."""
     times = np.array([26.0, 124.0, 150.0, 160.0])
     firings = Firings(np.full(4, 5), times, np.ones(4, bool))
-    kept, ends = drop_refractory(firings, np.full((4, 5), -np.inf), 30.0, 100.0)
+    sensor = Sensor(np.ones((4, 5)), np.ones((4, 5)), refractory_us=30.0, row_us=100.0)
+    kept, ends = drop_refractory(firings, np.full((4, 5), -np.inf), sensor)
     assert kept.t.tolist() == [26.0, 160.0]
     assert ends[1, 0] == 225.0 + 30.0
 

@@ -13,6 +13,7 @@ from challenge.simulation.frames import BAYER
 from challenge.simulation.world import LIMITS, Take, World, between, draw_take, load_world
 
 NUMBER = 400
+IN_TIME = ("path_px", "object_px", "px_s")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def share(flags: list[bool]) -> float:
     return sum(flags) / len(flags)
 
 
-@pytest.mark.parametrize("name", sorted(LIMITS.keys() - {"exposure_ms", "gap", "hot_hz"}))
+@pytest.mark.parametrize("name", sorted(LIMITS.keys() - {"exposure_ms", "gap", "hot_hz", *IN_TIME}))
 def test_what_is_drawn_fills_its_range(world: World, takes: list[Take], name: str) -> None:
     drawn = [getattr(take, name) for take in takes]
     if name == "row_us":
@@ -54,6 +55,15 @@ def test_exposures_are_tenths_of_whole_microseconds_and_gaps_follow_them(
     assert world.exposure_ms[0] <= min(exposures_ms) < 2 and 150 < max(exposures_ms) <= 300
     gaps = [take.gap_us / take.exposure_us for take in takes]
     assert world.gap[0] * 0.99 <= min(gaps) and max(gaps) <= world.gap[1] * 1.01
+
+
+def test_no_way_is_faster_or_slower_than_what_occurs(world: World, takes: list[Take]) -> None:
+    for name in IN_TIME[:2]:
+        ways = np.array([getattr(take, name) for take in takes])
+        speeds = ways / [take.exposure_us / 1e6 for take in takes]
+        assert world.px_s[0] * 0.999 <= speeds.min() and speeds.max() <= world.px_s[1] * 1.001
+        assert np.mean(np.isclose(speeds, world.px_s[1])) < 0.4  # most are as they were drawn
+        assert ways.max() <= getattr(world, name)[1] and np.median(ways) > 1
 
 
 def test_shares_and_weights_are_kept(world: World, takes: list[Take]) -> None:
