@@ -3,7 +3,7 @@
     python benchmarks/world.py [NAME=]ROOT[:SPLIT] … [--frames 40] [--csv FILE]
 
 Of each data set frames spread over the split are measured (`challenge/simulation/likeness.py`); a
-cell is the median of the frames, and where 80 % of them lie. The last column says whether the
+cell is the median of the frames, and where 90 % of them lie. The last column says whether the
 medians of all that come after the first are in that span of the first, the simulated one:
 
     python benchmarks/world.py wide=data/wide:train cups=../shared/samples/davis346_cups:test
@@ -34,7 +34,7 @@ from challenge.sample import sequence_of
 from challenge.simulation.from_photographs import TABLE
 from challenge.simulation.likeness import WORDS, likeness
 
-LOW, HIGH = 0.1, 0.9
+LOW, HIGH = 0.05, 0.95
 
 
 def measured(place: str, frames: int) -> pd.DataFrame:
