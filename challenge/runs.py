@@ -227,6 +227,16 @@ def run_folders(submissions: Path, pattern: str = "*/*/*") -> list[Path]:
     ]
 
 
+def found_instead(folder: Path, submissions: Path = SUBMISSIONS) -> str:
+    """Say, for a message, what is where a folder of predictions was expected: a file, or nothing
+    and where there are runs of that name.
+    """
+    if folder.exists():
+        return "a file"
+    named = [str(run) for run in run_folders(submissions) if run.name == folder.name]
+    return f"nothing; of that name there is {', '.join(named)}" if named else "nothing"
+
+
 def find_runs(submissions: Path, references: bool = True) -> list[Path]:
     """Find the folders of predictions below `submissions`, oldest first (by `created`, else by
     when their files were written; then by path).

@@ -25,7 +25,14 @@ from challenge.datasets.layout import blurry_folder, sharp_folder
 from challenge.errors import ConfigError, SubmissionError
 from challenge.files import kit_path, list_pngs
 from challenge.findings import Finding, listing
-from challenge.runs import SUBMISSIONS, RunRecord, find_runs, load_record, run_folders
+from challenge.runs import (
+    SUBMISSIONS,
+    RunRecord,
+    find_runs,
+    found_instead,
+    load_record,
+    run_folders,
+)
 from challenge.scoring.score import current_scores
 from challenge.submission import Entry, Readme, Written, check_submission, write_submission
 from challenge.submission.candidate import (
@@ -212,7 +219,7 @@ def _plan(
     folder: Path, options: Options, changes: Mapping[str, Any], out: Path | None
 ) -> tuple[Plan, list[Finding]]:
     if not folder.is_dir():
-        what = "a file" if folder.exists() else "nothing"
+        what = found_instead(folder)
         raise SubmissionError(f"{folder}: expected a folder of predictions, found {what}")
     path = out or folder.resolve().parent / f"{folder.resolve().name}.zip"
     if path.resolve().parent == folder.resolve() or path.is_dir():

@@ -14,7 +14,14 @@ from challenge.datasets.layout import blurry_folder, inputs_sha256, sharp_folder
 from challenge.errors import ConfigError, DataError
 from challenge.files import list_pngs
 from challenge.metrics.profiles import Profile, find_profile
-from challenge.runs import RUN_FILE, RunRecord, complete, explain_place, load_record
+from challenge.runs import (
+    RUN_FILE,
+    RunRecord,
+    complete,
+    explain_place,
+    found_instead,
+    load_record,
+)
 from challenge.scoring.extra import Extra
 from challenge.scoring.results import Scores
 from challenge.scoring.score import current_scores, score_folder
@@ -102,7 +109,7 @@ def find_target(folder: Path, choice: Choice) -> Target:
             frames than those that they would be compared with.
     """
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
+        found = found_instead(folder, choice.submissions)
         raise DataError(f"{folder}: expected a folder of predictions or a zip, found {found}")
     if (folder / RUN_FILE).exists() or list_pngs(folder):
         record = load_record(folder)

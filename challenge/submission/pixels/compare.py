@@ -9,6 +9,7 @@ import numpy as np
 
 from challenge.submission.pixels.known import KNOWN
 from challenge.submission.pixels.look import SIDE, Look
+from challenge.submission.pixels.motion import blurred_by_motion
 
 SOFT = 2.0  # cells; what restoring changes hardly counts after that
 LEAST = 2.5  # levels; nothing nearer to its input than that is blamed
@@ -21,9 +22,8 @@ ANOTHER = 2.5  # times nearer to another frame's input, squared
 GAIN, OFFSET = (0.72, 1.35), 0.3  # contrast against the input's; brightness, as a share of it
 DARK = 16.0  # levels; brightness is compared with at least that
 UNRELATED = 0.95  # share of the prediction's shapes that are not its input's
-PART_TIMES, PART_LEAST = 8.0, 0.75  # a tile's error: times the usual; of its input's contrast
-PART_MOST = 0.7, 12.0  # of the contrast; levels: a fault, however usual
 TILES = 4  # by as many
+PART, PART_CONTRAST, PART_LEAST = 0.65, 0.5, 8.0  # share of a tile; of the contrast; levels
 
 Found = Mapping[str, str]
 """Name of a frame -> what is found in it."""
@@ -57,6 +57,11 @@ def _soft(small: np.ndarray) -> np.ndarray:
 def _soft_copies(looks: Mapping[str, Look]) -> tuple[list[str], np.ndarray, np.ndarray]:
     names, ours, theirs = _copies(looks)
     return names, _soft(ours), _soft(theirs)
+
+
+def _not_moved(suspects: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> list[int]:
+    """Give which of the suspects, (N,) bool, no motion explains."""
+    return [i for i in np.flatnonzero(suspects) if not blurred_by_motion(ours[i], theirs[i])]
 
 
 def known_mistakes(looks: Mapping[str, Look]) -> Iterable[Fault]:
@@ -145,32 +150,50 @@ def unlike_its_input(looks: Mapping[str, Look], share: float = 0.5) -> Iterable[
     apart = 1 - (mine * target).sum(axis=1)
     found = {
         names[i]: f"{100 * min(apart[i], 1):.0f} % of its shapes are not its input's"
-        for i in np.flatnonzero((apart > share) & (contrast > 2 * LEAST))
+        for i in _not_moved((apart > share) & (contrast > 2 * LEAST), ours, theirs)
     }
     fix = "look at both (`bash run.sh show`): another split, a wrong reshape, tiles misplaced?"
     yield "unlike", found, "a restoration of its input", fix
 
 
 def unlike_in_part(looks: Mapping[str, Look]) -> Iterable[Fault]:
-    """Find a tile that is much further from its input than tiles usually are."""
+    """Find a tile that has little in common with its input's.
+
+    Its error must count in the whole frame, and beside what both tiles hold. By the frame's
+    contrast alone, an object that flies past a quiet wall would be blamed: its blur spreads it
+    out, and restoring it changes more than the wall holds, but there it is, in both.
+    """
     names, ours, theirs = _soft_copies(looks)
     if not names:
         return
-    contrast = _shapes(theirs)[1]
-    error = np.square(_fit(ours, theirs)[2])
-    side = SIDE // TILES
-    tiles = np.sqrt(error.reshape(-1, TILES, side, TILES, side, 3).mean(axis=(2, 4, 5)))
-    usual = max(float(np.median(tiles)), 0.5)
-    worst = tiles.max(axis=(1, 2))
-    far = np.minimum(PART_TIMES * usual, np.maximum(PART_MOST[0] * contrast, PART_MOST[1]))
-    off = (worst > far) & (worst > PART_LEAST * contrast) & (worst > 2 * LEAST)
+    error, held = _tile_errors(ours, theirs)
+    contrast = _shapes(theirs)[1][:, None, None]
+    off = error > np.square(np.maximum(PART_CONTRAST * contrast, PART_LEAST))
+    off &= error > PART * held
+    worst = np.where(off, error, 0).reshape(len(names), -1).argmax(axis=1)
     found = {}
-    for i in np.flatnonzero(off):
-        row, column = divmod(int(tiles[i].argmax()), TILES)
+    for i in _not_moved(off.any(axis=(1, 2)), ours, theirs):
+        row, column = divmod(int(worst[i]), TILES)
         place = f"row {row + 1}, column {column + 1} of {TILES} by {TILES} tiles"
         found[names[i]] = f"a part that is not its input's ({place})"
     fix = "look at both (`bash run.sh show`): tiles in wrong places?"
     yield "part", found, "a restoration of its input", fix
+
+
+def _tile_errors(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare tile by tile, the frame's own contrast and brightness fitted.
+
+    Both (N, TILES, TILES): the mean squared error, and that of both tiles from their input's mean
+    colour, which is as much where they have nothing in common and more where they are alike.
+    """
+    rest = _fit(ours, theirs)[2]
+    mine = ours - ours.mean(axis=(1, 2), keepdims=True)
+    shape = -1, TILES, SIDE // TILES, TILES, SIDE // TILES, 3
+    error, mine, target = (each.reshape(shape) for each in (rest, mine, mine - rest))
+    colour = target.mean(axis=(2, 4), keepdims=True)
+    apart = error, mine - colour, target - colour
+    squares = [np.square(each).mean(axis=(2, 4, 5)) for each in apart]
+    return squares[0], squares[1] + squares[2]
 
 
 def of_other_levels(looks: Mapping[str, Look]) -> Iterable[Fault]:
@@ -184,7 +207,7 @@ def of_other_levels(looks: Mapping[str, Look]) -> Iterable[Fault]:
     off = ((gain < GAIN[0]) | (gain > GAIN[1])) & (contrast > 2 * LEAST) | (change > OFFSET)
     found = {
         names[i]: f"{gain[i]:.2f} times its contrast, {offset[i].mean():+.0f} levels"
-        for i in np.flatnonzero(off)
+        for i in _not_moved(off, ours, theirs)
     }
     fix = "look at how values are scaled before they are saved"
     yield "levels", found, "the input's brightness", fix

@@ -183,6 +183,13 @@ def test_nothing_predicted_yet(main, capsys):
     assert "nothing predicted yet; run bash run.sh predict" in capsys.readouterr().err
 
 
+def test_a_run_named_without_its_place_is_told_where_it_is(main, submissions, capsys):
+    name = next(path for path in (submissions / "val").iterdir()).name
+    assert main([name]) == 1
+    said = capsys.readouterr().err
+    assert f"found nothing; of that name there is {submissions / 'val' / name}" in said
+
+
 @pytest.mark.parametrize(
     "arguments, code, message",
     [
