@@ -307,18 +307,28 @@ def draw_alpha(size: int, radius: float, rng: np.random.Generator) -> np.ndarray
     return small.astype(np.float32) / 255
 
 
-def render(scene: Scene, t_us: float) -> np.ndarray:
-    """Render the picture at one moment: (H, W, 3) float32 linear light, at least 0."""
+def render(scene: Scene, t_us: float, behind: np.ndarray | None = None) -> np.ndarray:
+    """Render the picture at one moment: (H, W, 3) float32 linear light, at least 0.
+
+    Args:
+        behind: what `background` gave, if the camera stands; else it is rendered too.
+    """
+    picture = background(scene, t_us) if behind is None else behind.copy()
+    for thing in scene.objects:
+        paste(picture, thing, t_us)
+    # interpolating three equal channels may round each of them in its own way
+    return np.repeat(picture[:, :, :1], 3, axis=2) if scene.grey else picture
+
+
+def background(scene: Scene, t_us: float) -> np.ndarray:
+    """Render what is behind the objects."""
     size = (scene.width, scene.height)
     matrix = picture_to_world(scene.path, scene.home, scene.finer, scene.height, scene.width, t_us)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture = cv2.warpAffine(
         scene.world, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
-    for thing in scene.objects:
-        paste(picture, thing, t_us)
-    # interpolating three equal channels may round each of them in its own way
-    return np.repeat(picture[:, :, :1], 3, axis=2) if scene.grey else picture
+    return np.asarray(picture)
 
 
 def paste(picture: np.ndarray, thing: MovingObject, t_us: float) -> None:

@@ -31,6 +31,7 @@ from challenge.simulation.scenes import (
     MovingObject,
     Scene,
     SmoothPath,
+    background,
     cut_object,
     draw_path,
     place,
@@ -294,13 +295,14 @@ def film_frame(
     tenths = start_us + np.arange(SLICES + 1) * (take.exposure_us // SLICES)
     cutter = Cutter(np.append(tenths, start_us + take.exposure_us + after_us))
     state, sharp = watching(sensor, rng), np.empty(0)
-    now = render(scene, float(times_us[0]))
+    behind = None if scene.path.amplitude.any() else background(scene, float(start_us))
+    now = render(scene, float(times_us[0]), behind)
     picture.add(0, now)
     for first in range(0, len(times_us) - 1, STEPS):
         piece = times_us[first : first + STEPS + 1]
         light = [now]
         for i, t in enumerate(piece[1:], first + 1):
-            now = render(scene, float(t))
+            now = render(scene, float(t), behind)
             light.append(now)
             if i <= moments:
                 picture.add(i, now)
