@@ -139,7 +139,8 @@ def make(
     with locked(work / f"part-{part.number}-of-{part.total}", 1.0):
         todo = [shot for shot in part.of(shots) if not marker(work, shot, request).exists()]
         size = request.size
-        need_space(root, BYTES_PER_PIXEL * len(todo) * size.frames * size.width * size.height, "it")
+        pixels = len(todo) * size.frames * size.width * size.height
+        need_space(root, BYTES_PER_PIXEL * pixels, "the data set")
         one = partial(make_shot, work, folder, request)
         for _ in tqdm(
             in_batches(one, todo, workers), total=len(todo), desc="simulating", unit="sequence"
