@@ -55,6 +55,7 @@ from challenge import cli
 from challenge.datasets import Dataset, provide_frames, stored_grid_doubt
 from challenge.environment.locks import locked
 from challenge.errors import ConfigError
+from challenge.files import is_folder_name
 from challenge.runs import SUBMISSIONS, load_record, save_record
 
 
@@ -95,6 +96,8 @@ def command(
     Four GPUs, each frame on one of them: bash run.sh predict --nproc 4
     """
     settings = Inference(engine, precision, parse_sides(tile), overlap, flips, local, memory)
+    if name is not None and not is_folder_name(name):
+        raise ConfigError(f"--name {name!r}: expected a plain folder name")
     processes = Launch(nproc, nnodes, rdzv, max_restarts)
     if processes.asked_for:
         folders = [submissions, runs]
@@ -109,8 +112,9 @@ def command(
         plan = Plan(source, played_by, called, baseline or "efnet", weights, device, config=config)
         plan = dataclasses.replace(plan, settings=settings, afresh=afresh)
         parts = split or splits_of(source)
-        for part in parts:
+        for part in parts:  # what cannot be read is refused before any is restored
             provide_frames(source.root, part)
+            source.of_split(part).open(part)
         if doubt := stored_grid_doubt(source):
             cli.warn_once(doubt)
         return dataclasses.replace(plan, place=place_for(plan, submissions)), parts

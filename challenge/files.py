@@ -213,3 +213,8 @@ def kit_path(path: str | Path) -> Path:
     """
     given = Path(path).expanduser()
     return given if given.is_absolute() or given.exists() else REPOSITORY / given
+
+
+def is_folder_name(name: str) -> bool:
+    """Say whether a folder can be called so where results land: no path, and not hidden."""
+    return bool(name) and not name.startswith(".") and not set(name) & {"/", "\\", "\0"}

@@ -226,7 +226,8 @@ def _others(path: Path) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first.split(". ")[0][:120]  # the sentence; what follows tells of torch
 
 
 def structure_of(checkpoint: Checkpoint) -> dict[str, Any]:

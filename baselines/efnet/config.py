@@ -15,6 +15,7 @@ from challenge import SPLITS
 from challenge.config import load_config
 from challenge.datasets import BINS, FORMATS, STORED
 from challenge.errors import ConfigError
+from challenge.files import is_folder_name
 from challenge.representations import KINDS, WINDOWS
 
 NORMALISE = ("nonzero", "magnitude")
@@ -117,7 +118,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     problems = []
     if OMISSION in (config.name, config.data.root):
         problems.append("name and data.root must be given")
-    if "/" in config.name or config.name in ("", ".", ".."):
+    if not is_folder_name(config.name):
         problems.append(f"name={config.name!r}: expected a plain folder name")
     if config.data.format not in FORMATS:
         problems.append(f"data.format={config.data.format}: expected {' or '.join(FORMATS)}")

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from challenge import cli
 from challenge.errors import ConfigError, SubmissionError
-from challenge.files import images_sha256, list_pngs, replace_folder
+from challenge.files import images_sha256, is_folder_name, list_pngs, replace_folder
 from challenge.findings import shorten
 from challenge.images import read_png, write_png
 from challenge.runs import (
@@ -55,7 +55,7 @@ def fuse(
 
     Example: bash run.sh fuse efnet_a efnet_b --name both
     """
-    if not name or "/" in name or name.startswith("."):
+    if not is_folder_name(name):
         raise ConfigError(f"--name {name!r}: expected a plain folder name")
     for folders in groups(runs, submissions):
         out = folders[0].with_name(name)

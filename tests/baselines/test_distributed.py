@@ -240,6 +240,7 @@ def test_a_meeting_point_that_is_not_reached_is_refused() -> None:
 def test_after_a_kill_of_one_process_all_start_again_and_end_where_they_would_have(
     highrev: Path, tmp_path: Path
 ) -> None:
+    shutil.rmtree(highrev / "val")
     runs = tmp_path / "runs"
     whole = begin(runs, ["--nproc", "2", *arguments(highrev, "whole", 1, iterations=20)])
     assert whole.wait(timeout=200) == 0

@@ -164,6 +164,13 @@ def test_a_folder_made_elsewhere_is_never_replaced(
         (["--baseline", "edo", "--data", "{data}"], "expected one of blurry, edi, efnet"),
         (["--baseline", "edi", "--data", "nowhere"], "no val/ and no test/"),
         (["--baseline", "edi", "--data", "{data}", "--split", "tset"], "tset: no such folder"),
+        (
+            ["--baseline", "edi", "--data", "{data}", "--split", "val", "--split", "tset"],
+            "tset: no such folder",
+        ),
+        (["--baseline", "edi", "--data", "{data}", "--name", "../x"], "a plain folder name"),
+        (["--baseline", "edi", "--data", "{data}", "--name", ""], "a plain folder name"),
+        (["--baseline", "edi", "--data", "{data}", "--name", ".x"], "a plain folder name"),
         (["--checkpoint", "nothing.pth", "--data", "{data}"], "no such checkpoint"),
         (
             ["--baseline", "blurry", "--data", "{data}", "--rules", "hihgrev"],
@@ -176,11 +183,13 @@ def test_what_cannot_be_predicted_is_one_error(
     highrev: Path,
     arguments: list[str],
     message: str,
+    submissions: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([argument.format(data=highrev) for argument in arguments]) == 1
     text = capsys.readouterr().err
     assert message in text and "Traceback" not in text
+    assert not list(submissions.rglob("*.png"))
 
 
 def test_reference_rows_are_made_once_where_scores_are_possible(

@@ -61,7 +61,8 @@ def _soft_copies(looks: Mapping[str, Look]) -> tuple[list[str], np.ndarray, np.n
 
 def _not_moved(suspects: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> list[int]:
     """Give which of the suspects, (N,) bool, no motion explains."""
-    return [i for i in np.flatnonzero(suspects) if not blurred_by_motion(ours[i], theirs[i])]
+    places = map(int, np.flatnonzero(suspects))
+    return [i for i in places if not blurred_by_motion(ours[i], theirs[i])]
 
 
 def known_mistakes(looks: Mapping[str, Look]) -> Iterable[Fault]:
@@ -148,9 +149,10 @@ def unlike_its_input(looks: Mapping[str, Look], share: float = 0.5) -> Iterable[
         return
     (mine, _), (target, contrast) = _shapes(ours), _shapes(theirs)
     apart = 1 - (mine * target).sum(axis=1)
+    off = (apart > share) & (contrast > 2 * LEAST)
     found = {
         names[i]: f"{100 * min(apart[i], 1):.0f} % of its shapes are not its input's"
-        for i in _not_moved((apart > share) & (contrast > 2 * LEAST), ours, theirs)
+        for i in _not_moved(off, ours, theirs)
     }
     fix = "look at both (`bash run.sh show`): another split, a wrong reshape, tiles misplaced?"
     yield "unlike", found, "a restoration of its input", fix
@@ -172,7 +174,7 @@ def unlike_in_part(looks: Mapping[str, Look]) -> Iterable[Fault]:
     off &= error > PART * held
     worst = np.where(off, error, 0).reshape(len(names), -1).argmax(axis=1)
     found = {}
-    for i in _not_moved(off.any(axis=(1, 2)), ours, theirs):
+    for i in _not_moved(np.any(off, axis=(1, 2)), ours, theirs):
         row, column = divmod(int(worst[i]), TILES)
         place = f"row {row + 1}, column {column + 1} of {TILES} by {TILES} tiles"
         found[names[i]] = f"a part that is not its input's ({place})"

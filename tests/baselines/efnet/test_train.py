@@ -285,7 +285,7 @@ def test_a_stopped_training_says_how_to_go_on(
         sys.executable,
         "-c",
         code,
-        *arguments(highrev, iterations=100_000, validate_every=100_000),
+        *arguments(highrev, iterations=100_000, validate_every=100_000, log_every=1),
     ]
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,

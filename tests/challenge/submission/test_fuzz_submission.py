@@ -61,7 +61,7 @@ def test_three_thousand_malformed_zips() -> None:
 
 @needs_limits
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.parametrize("seed", (2, 3))
 def test_many_more_malformed_zips(seed: int) -> None:
     check_report(run_apart(seed, 0, 15_000, timeout=280))
 
