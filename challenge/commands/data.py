@@ -88,6 +88,8 @@ def data(
 
     Several machines: each makes one --part I/N, and the last to end puts all together.
     """
+    if part is not None and force:
+        raise ConfigError("--part and --force: move away what is there, or use another --out")
     request = Request(seed, width, height, frames, sequences, train_only)
     if photographs is not None:
         if real or train_only or recording is not None:
@@ -120,8 +122,6 @@ def make_embedded(
     check(request, workers)
     started = time.perf_counter()
     if part is not None:
-        if force:
-            raise ConfigError("--part and --force: move away what is there, or use another --out")
         if missing := make_part(out, request, Part.parse(part), workers):
             print(f"part {part} is made; still missing: {', '.join(shorten(missing))}")
             return

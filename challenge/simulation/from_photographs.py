@@ -197,7 +197,9 @@ def is_there(root: Path, note: dict[str, Any], force: bool) -> bool:
                 strangers[:5],
             )
         return False
-    refuse_another(root, manifest["request"], note, "holds another data set than the one asked for")
+    refuse_another(
+        root, manifest.get("request") or {}, note, "holds another data set than the one asked for"
+    )
     return True
 
 
@@ -231,7 +233,7 @@ def begin(work: Path, note: dict[str, Any], force: bool) -> None:
     request = work / "request.json"
     if force and request.exists():
         shutil.rmtree(work)
-    if work.exists() and any(work.iterdir()):
+    if work.exists() and any(not path.name.startswith(".") for path in work.iterdir()):
         try:
             there = json.loads(request.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -169,6 +169,39 @@ def test_a_killed_call_goes_on_and_makes_the_same_bytes(
     assert {path.name for path in tmp_path.iterdir()} == {"wide"}
 
 
+def test_a_call_that_ends_while_it_puts_the_data_in_place_loses_nothing(
+    whole: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    call = [*arguments(photographs, tmp_path / "wide"), "--workers", "1"]
+    with monkeypatch.context() as patched:
+        patched.setattr("challenge.simulation.from_photographs.put_in_place", killed)
+        assert main(call) == 130
+    assert not (tmp_path / "wide").exists()
+    (tmp_path / "wide.parts" / ".request.json.1@0.tmp.json").touch()  # of a process that is gone
+    assert main(call) == 0
+    assert bytes_of(tmp_path / "wide") == bytes_of(whole)
+
+
+def test_a_photograph_that_goes_away_is_an_error_and_what_was_made_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_photographs(tmp_path / "photographs")
+    call = [*arguments(folder, tmp_path / "wide"), "--workers", "1"]
+    assert main([*call, "--part", "7/7"]) == 0
+    (kept,) = (tmp_path / "wide.parts" / "made").glob("*.json")
+    photograph = folder / "photo 0.png"
+    content = photograph.read_bytes()
+    photograph.write_bytes(content[:-1] + b"x")  # of the same size, and another picture
+    assert main(call) == 1
+    assert "photo 0.png: has changed since it was looked at" in capsys.readouterr().err
+    assert kept.exists() and not (tmp_path / "wide").exists()
+    photograph.write_bytes(content)
+    assert main(call) == 0 and (tmp_path / "wide" / "dataset.json").exists()
+
+
 def test_parts_of_several_machines_make_the_same_bytes(
     whole: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,6 +274,7 @@ def test_somebody_elses_folder_is_left_alone(
 @pytest.mark.parametrize("more, says", [
     (["--real"], "--real"), (["--train-only"], "val_share=0"), (["--world", "x"], "no such"),
     (["--set", "contrast=1"], "contrast"), (["--width", "9"], "--width 9"),
+    (["--part", "1/2", "--force"], "--part and --force"), (["--part", "3/2"], "expected I/N"),
 ])  # fmt: skip
 def test_options_that_do_not_fit(
     photographs: Path,
