@@ -7,7 +7,7 @@ root="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
 verbs() { # in the order of the journey
   cat <<'END'
 setup        make the environment, .venv; --here: in the active one. Each verb does this when needed
-data         make the embedded data set, data/mini; --real: a real recording with truth, data/davis346_street
+data         make the embedded data set, data/mini; --photographs FOLDER: one of yours; --real: a real one with truth
 download     fetch a data set or the authors' weights: highrev|gopro|reblur|weights [--out DIR]
 convert      raw events to SCER files, stored voxel grids or raw HDF5: scer|voxel|monash SOURCE OUT
 prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [--part I/N]

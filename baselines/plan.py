@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from challenge import SPLITS
 from challenge.datasets import BINS, DataSource
 from challenge.datasets.layout import inputs_sha256, rules_named
 from challenge.errors import ConfigError, DataError
+from challenge.files import is_folder_name
 from challenge.rules import OWN, load_rules
 from challenge.runs import RunRecord, find_place
 from challenge.simulation import embedded
@@ -112,6 +114,17 @@ class Plan:
     place: str | None = None  # the challenge's folder under `submissions`; None: see `place_for`
     settings: Inference = Inference()
     afresh: bool = False  # predictions that were interrupted are thrown away
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError: the name leads elsewhere."""
+        if not is_folder_name(self.name):
+            raise ConfigError(f"--name {self.name!r}: expected a plain folder name")
+
+
+def name_for(training: Path | None, weights: Sequence[Path], baseline: str | None) -> str:
+    """Name predictions that nobody named: after the training, the weights or the baseline."""
+    stems = "+".join(path.stem for path in weights)
+    return (training.name if training else stems or baseline) or "run"
 
 
 def place_for(plan: Plan, submissions: Path) -> str:

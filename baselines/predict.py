@@ -42,6 +42,7 @@ from baselines.plan import (
     Plan,
     find_data,
     find_weights,
+    name_for,
     place_for,
     read_training_config,
     splits_of,
@@ -55,7 +56,6 @@ from challenge import cli
 from challenge.datasets import Dataset, provide_frames, stored_grid_doubt
 from challenge.environment.locks import locked
 from challenge.errors import ConfigError
-from challenge.files import is_folder_name
 from challenge.runs import SUBMISSIONS, load_record, save_record
 
 
@@ -96,8 +96,6 @@ def command(
     Four GPUs, each frame on one of them: bash run.sh predict --nproc 4
     """
     settings = Inference(engine, precision, parse_sides(tile), overlap, flips, local, memory)
-    if name is not None and not is_folder_name(name):
-        raise ConfigError(f"--name {name!r}: expected a plain folder name")
     processes = Launch(nproc, nnodes, rdzv, max_restarts)
     if processes.asked_for:
         folders = [submissions, runs]
@@ -107,14 +105,14 @@ def command(
         training, weights = find_weights(run, baseline, tuple(checkpoint or ()), runs)
         config = read_training_config(training) if training else {}
         source, played_by = find_data(data, rules, config)
-        stems = "+".join(path.stem for path in weights)
-        called = name or (training.name if training else stems or baseline) or "run"
+        called = name_for(training, weights, baseline) if name is None else name
         plan = Plan(source, played_by, called, baseline or "efnet", weights, device, config=config)
         plan = dataclasses.replace(plan, settings=settings, afresh=afresh)
         parts = split or splits_of(source)
-        for part in parts:  # what cannot be read is refused before any is restored
+        for part in parts:
             provide_frames(source.root, part)
-            source.of_split(part).open(part)
+            if split:  # asked for by name: refused before any is restored
+                source.of_split(part).open(part)
         if doubt := stored_grid_doubt(source):
             cli.warn_once(doubt)
         return dataclasses.replace(plan, place=place_for(plan, submissions)), parts

@@ -15,9 +15,14 @@ from challenge.errors import ConfigError
 T = TypeVar("T")
 
 
-def load_config(schema: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
+def load_config(
+    schema: type[T], path: Path, overrides: Sequence[str] = (), base: T | None = None
+) -> T:
     """Fill the dataclass `schema` from a YAML file, then from overrides such as
     `train.iterations=100`.
+
+    Args:
+        base: holds what both leave out; None: the defaults of `schema`.
 
     Raises:
         ConfigError: no such file; not YAML; an unknown key (with the nearest known one); a value of
@@ -32,7 +37,7 @@ def load_config(schema: type[T], path: Path, overrides: Sequence[str] = ()) -> T
         values = OmegaConf.load(path)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path}: not valid YAML: {_one_line(error)}") from error
-    merged = _merge(OmegaConf.structured(schema), values, str(path))
+    merged = _merge(OmegaConf.structured(schema if base is None else base), values, str(path))
     for override in overrides:
         key, equals, _ = override.partition("=")
         if not key or not equals:

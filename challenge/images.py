@@ -19,8 +19,8 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_TRAILER = b"IEND\xaeB`\x82"
 LARGEST = 1 << 26
 """Pixels; no frame comes near, and a header's word is no reason to allocate gigabytes."""
-NOISE = re.compile(rb"(?:libpng |imdecode_|\[ *(?:INFO|WARN|ERROR):)")
-"""How a line begins that libpng or OpenCV writes about a file."""
+NOISE = re.compile(rb"libpng |imdecode_|\[ *(?:INFO|WARN|ERROR):|Corrupt JPEG|Premature end of|\n")
+"""How a line begins that OpenCV or a decoder in it writes about a file."""
 _one_at_a_time = threading.Lock()
 
 
@@ -64,16 +64,24 @@ def read_png(path: Path) -> np.ndarray:
     return rgb
 
 
-def decode(content: bytes) -> tuple[np.ndarray | None, list[str]]:
-    """Decode an image with OpenCV, and keep what libpng has to say off the terminal.
+def decode(content: bytes, reduced: int = 1) -> tuple[np.ndarray | None, list[str]]:
+    """Decode an image with OpenCV, and keep what its decoders have to say off the terminal.
+
+    Args:
+        content: of the file.
+        reduced: 1, or 2, 4, 8: to so much smaller sides, as BGR; a JPEG is then decoded in so much
+            less memory.
 
     Returns:
         The pixels as OpenCV has them, (H, W) or (H, W, C), BGR, of any depth; None if it cannot
-        decode them. And libpng's words, line by line.
+        decode them. And the decoder's words, line by line.
     """
     image = None
+    how = cv2.IMREAD_UNCHANGED
+    if reduced > 1:
+        how = getattr(cv2, f"IMREAD_REDUCED_COLOR_{reduced}")
     with _caught() as words, contextlib.suppress(cv2.error):  # raised of too large a header
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     return image, words
 
 
@@ -102,7 +110,7 @@ def _caught() -> Iterator[list[str]]:
             with contextlib.suppress(OSError), open(source, "rb", 0) as stream:
                 for line in (stream.read(1 << 20) or b"").splitlines(keepends=True):
                     if NOISE.match(line):
-                        words.append(line.decode("utf-8", "replace").strip())
+                        words += [line.decode("utf-8", "replace").strip()] if line.strip() else []
                     else:
                         os.write(kept, line)
             os.close(kept)

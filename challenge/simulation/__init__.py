@@ -1,1 +1,1 @@
-"""Training data made from photographs: a camera path, an event camera, the embedded data set."""
+"""Training data made from photographs: a camera path, an event camera, the data sets of them."""

@@ -4,7 +4,8 @@ Each pixel watches L = log(light + eps) and fires whenever L has moved by its co
 since it last fired (Rebecq et al., ESIM: an Open Event Camera Simulator, CoRL 2018). Between two
 rendered frames L is taken as linear, so every crossing has its own interpolated time. Noise follows
 Hu, Liu, Delbruck, v2e: From Video Frames to Realistic DVS Events, CVPRW 2021: thresholds differ
-from pixel to pixel, pixels leak towards ON, and fire at random in the dark.
+from pixel to pixel, pixels leak towards ON, and fire at random in the dark. A hot pixel is one that
+leaks much.
 """
 
 from __future__ import annotations
@@ -32,15 +33,42 @@ class Sensor:
 
     on, off: (H, W) float64 contrast thresholds in log light, at least 0.01.
     refractory_us: time after an event during which the pixel stays silent.
-    leak_hz: rate of ON events of a pixel that sees no change.
+    leak_hz: rate of ON events of a pixel that sees no change; one for all, or (H, W) float64.
     shot_hz: rate of random events, ON as often as OFF, of a pixel in the dark.
+    dark_light: added to the light before the logarithm.
+    dead: (K,) pixel indices y * W + x that never report anything.
+    row_us: time from one readout of a row to its next; 0 where each event is stamped by itself.
+    by_columns: it is columns that are read.
     """
 
     on: np.ndarray
     off: np.ndarray
     refractory_us: float = 0.0
-    leak_hz: float = 0.0
+    leak_hz: float | np.ndarray = 0.0
     shot_hz: float = 0.0
+    dark_light: float = LOG_EPS
+    dead: np.ndarray | None = None
+    row_us: float = 0.0
+    by_columns: bool = False
+
+    def readout_times(self, firings: Firings) -> np.ndarray:
+        """Find when each event is read, if rows are read in turn and each every `row_us`.
+
+        Row y is read at (n + y / height) * row_us, column x likewise; an event waits for the next
+        of these moments.
+
+        Args:
+            firings: in any order.
+
+        Returns:
+            (N,) float64 microseconds, at least those of the events and less than row_us later.
+        """
+        if not self.row_us:
+            return firings.t
+        height, width = self.on.shape
+        by_columns = self.by_columns
+        turn = firings.pixel % width / width if by_columns else firings.pixel // width / height
+        return np.asarray((np.ceil(firings.t / self.row_us - turn) + turn) * self.row_us)
 
 
 @dataclass(frozen=True)
@@ -65,15 +93,24 @@ class Firings:
 
 
 def draw_thresholds(
-    height: int, width: int, contrast: float, mismatch: float, rng: np.random.Generator
+    height: int,
+    width: int,
+    contrast: float,
+    mismatch: float,
+    rng: np.random.Generator,
+    on_to_off: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw ON and OFF thresholds, apart from each other: max(0.01, N(contrast, mismatch)).
+
+    Args:
+        on_to_off: what their means' quotient is; ON gets its square root as a factor, OFF loses it.
 
     Returns:
         Two (height, width) float64 arrays, in log light.
     """
     drawn = rng.normal(contrast, mismatch, (2, height, width))
-    on, off = np.maximum(drawn, SMALLEST_THRESHOLD)
+    uneven = np.sqrt([on_to_off, 1 / on_to_off])[:, None, None]
+    on, off = np.maximum(drawn * uneven, SMALLEST_THRESHOLD)
     return on, off
 
 
@@ -88,16 +125,17 @@ def watching(sensor: Sensor, rng: np.random.Generator) -> SensorState:
     return SensorState(change, np.full(sensor.on.shape, -np.inf))
 
 
-def log_light(light: np.ndarray) -> np.ndarray:
-    """Compute what a pixel responds to: log(light + 0.02).
+def log_light(light: np.ndarray, dark_light: float = LOG_EPS) -> np.ndarray:
+    """Compute what a pixel responds to: log(light + dark_light).
 
     Args:
         light: linear, 0 or more, any shape. Not modified.
+        dark_light: what the pixel takes for light in the dark.
 
     Returns:
         The same shape, float64.
     """
-    return np.log(np.asarray(light, np.float64) + LOG_EPS)
+    return np.log(np.asarray(light, np.float64) + dark_light)
 
 
 def threshold_crossings(
@@ -122,12 +160,13 @@ def threshold_crossings(
     """
     on, off = sensor.on.ravel(), sensor.off.ravel()
     start = change.ravel()
+    leak = np.ravel(sensor.leak_hz)  # of one value for all, or of each pixel's
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for i in range(len(levels) - 1):
         duration = times_us[i + 1] - times_us[i]
         end = start + (levels[i + 1] - levels[i]).ravel()
-        if sensor.leak_hz:
-            end += on * (sensor.leak_hz * duration / US_PER_S)
+        if leak.any():
+            end += on * (leak * duration / US_PER_S)
         fired = np.flatnonzero((end >= on) | (end <= -off))
         rises = end[fired] > 0
         step = np.where(rises, on[fired], -off[fired])
@@ -171,22 +210,25 @@ def shot_noise(
 
 
 def drop_refractory(
-    firings: Firings, silent_until_us: np.ndarray, refractory_us: float
+    firings: Firings, silent_until_us: np.ndarray, sensor: Sensor
 ) -> tuple[Firings, np.ndarray]:
-    """Drop events that come sooner than `refractory_us` after their pixel's last kept event.
+    """Drop events that come sooner than the refractory period after their pixel's last kept event
+    was read.
 
     Args:
         firings: in any order.
         silent_until_us: (H, W) when each pixel can fire again, at the start. Not modified.
-        refractory_us: microseconds, at least 0.
+        sensor: its refractory period, and when it reads.
 
     Returns:
         The kept events, sorted by pixel and then time, and the new (H, W) ends.
     """
     order = np.lexsort((firings.t, firings.pixel))
     pixel, t, rising = firings.pixel[order], firings.t[order], firings.on[order]
-    if refractory_us <= 0:
-        return Firings(pixel, t, rising), silent_until_us.copy()
+    firings = Firings(pixel, t, rising)
+    if sensor.refractory_us <= 0 and not sensor.row_us:
+        return firings, silent_until_us.copy()
+    awake_from = sensor.readout_times(firings) + sensor.refractory_us
     ends = silent_until_us.ravel().copy()
     kept = np.zeros(len(pixel), bool)
     pixels, first, count = np.unique(pixel, return_index=True, return_counts=True)
@@ -195,11 +237,15 @@ def drop_refractory(
         now = t[first + nth]
         awake = now >= ends[pixels]
         kept[first + nth] = awake
-        ends[pixels[awake]] = now[awake] + refractory_us
+        ends[pixels[awake]] = awake_from[first + nth][awake]
         nth += 1
         more = count > nth
         pixels, first, count = pixels[more], first[more], count[more]
-    return Firings(pixel[kept], t[kept], rising[kept]), ends.reshape(silent_until_us.shape)
+    return _chosen(firings, kept), ends.reshape(silent_until_us.shape)
+
+
+def _chosen(firings: Firings, kept: np.ndarray) -> Firings:
+    return Firings(firings.pixel[kept], firings.t[kept], firings.on[kept])
 
 
 def simulate_events(
@@ -223,7 +269,8 @@ def simulate_events(
 
     Returns:
         Events in order of time (equal times: of y, then x): x, y, t int64 (whole microseconds,
-        rounded down), p int8 0 or 1; and the state at the last moment.
+        rounded down; those that wait for their row up to row_us after the last moment), p int8 0 or
+        1; and the state at the last moment.
 
     Raises:
         DataError: shapes do not fit, or time does not ascend.
@@ -236,13 +283,17 @@ def simulate_events(
         )
     if np.any(np.diff(times_us) <= 0):
         raise DataError("times_us: expected strictly ascending times")
-    firings, change = threshold_crossings(log_light(light), times_us, sensor, state.change)
+    firings, change = threshold_crossings(
+        log_light(light, sensor.dark_light), times_us, sensor, state.change
+    )
     if sensor.shot_hz:
         noise = shot_noise(light, times_us, sensor.shot_hz, rng)
         pairs = ((getattr(firings, name), getattr(noise, name)) for name in ("pixel", "t", "on"))
         firings = Firings(*(np.concatenate(pair) for pair in pairs))
-    firings, silent = drop_refractory(firings, state.silent_until_us, sensor.refractory_us)
-    stamps = np.floor(firings.t).astype(np.int64)
+    if sensor.dead is not None:
+        firings = _chosen(firings, ~np.isin(firings.pixel, sensor.dead))
+    firings, silent = drop_refractory(firings, state.silent_until_us, sensor)
+    stamps = np.floor(sensor.readout_times(firings)).astype(np.int64)
     order = np.lexsort((firings.pixel, stamps))
     y, x = np.divmod(firings.pixel[order], shape[1])
     events = Events(x=x, y=y, t=stamps[order], p=firings.on[order].astype(np.int8))

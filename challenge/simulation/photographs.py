@@ -56,13 +56,15 @@ def load_photograph(name: str) -> np.ndarray:
     return resize(srgb_to_linear(pixels), RESIZED.get(name, 1.0))
 
 
-def beyond_white(light: np.ndarray) -> np.ndarray:
-    """Compute light * (1 + light^4): white becomes 2, half of it 0.53, dark places stay.
+def beyond_white(light: np.ndarray, highlights: float = HIGHLIGHTS) -> np.ndarray:
+    """Compute light * (1 + highlights * light^4): by 1, white becomes 2, half of it 0.53, dark
+    places stay.
 
     Args:
         light: in [0, 1], any shape. Not modified.
+        highlights: what white gets on top of its own.
     """
-    return light * (1 + HIGHLIGHTS * light**4)
+    return light * (1 + highlights * light**4)
 
 
 def to_grey(light: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from challenge.simulation.photographs import (
+    HIGHLIGHTS,
     LICENCES,
     beyond_white,
     load_photograph,
@@ -67,7 +68,12 @@ class SmoothPath:
 
 
 def draw_path(
-    speed: tuple[float, float, float], scale: float, pace: float, rng: np.random.Generator
+    speed: tuple[float, float, float],
+    scale: float,
+    pace: float,
+    rng: np.random.Generator,
+    exposure_us: float = EXPOSURE_US,
+    hz: tuple[float, float] = (SLOWEST_HZ, FASTEST_HZ),
 ) -> SmoothPath:
     """Draw a path from a speed as in SPEEDS.
 
@@ -76,13 +82,15 @@ def draw_path(
             A random direction shares the shift out between x and y.
         scale: sides of the picture relative to 320 x 240.
         pace: multiplies all three.
+        exposure_us: the time in which that way is gone.
+        hz: between which the frequencies of the waves lie.
     """
     shift, degrees, percent = speed
     direction = rng.uniform(0, 2 * np.pi)
     x, y = shift * scale * np.cos(direction), shift * scale * np.sin(direction)
     rms = pace * np.abs([x, y, np.deg2rad(degrees), percent / 100])
-    frequency = rng.uniform(SLOWEST_HZ, FASTEST_HZ, (4, WAVES))
-    swing = 2 * np.pi * frequency * (EXPOSURE_US / 1e6)  # radians per exposure
+    frequency = rng.uniform(*hz, (4, WAVES))
+    swing = 2 * np.pi * frequency * (exposure_us / 1e6)  # radians per exposure
     amplitude = rms[:, None] * np.sqrt(2 / WAVES) / swing
     return SmoothPath(amplitude, frequency, rng.uniform(0, 2 * np.pi, (4, WAVES)))
 
@@ -125,16 +133,22 @@ class Look:
     """How a scene is seen.
 
     gain: what the photographs' light is multiplied by. grey: by a camera without colours. recolour:
-    turn, mirror and recolour the photographs, for more variety in training.
+    turn, mirror and recolour the photographs, for more variety in training. highlights: see
+    `beyond_white`.
     """
 
     gain: float = 1.0
     grey: bool = False
     recolour: bool = False
+    highlights: float = HIGHLIGHTS
+
+    def variant(self, photograph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Mirror a photograph or not, and change it more where it may be recoloured."""
+        return vary(photograph, rng) if self.recolour else mirror(photograph, rng)
 
     def light(self, photograph: np.ndarray) -> np.ndarray:
         """Turn light in [0, 1] into light that may lie beyond the sensor's range."""
-        light = beyond_white(photograph) * np.float32(self.gain)
+        light = beyond_white(photograph, self.highlights) * np.float32(self.gain)
         return to_grey(light) if self.grey else light
 
 
@@ -190,30 +204,58 @@ def draw_scene(
         background, textures: names of photographs or textures, behind, and for the objects.
         motion: a key of SPEEDS; pace multiplies its speeds.
     """
-    photograph = take_picture(background, rng)
-    photograph = vary(photograph, rng) if look.recolour else mirror(photograph, rng)
+    photograph = look.variant(take_picture(background, rng), rng)
     scale = float(np.sqrt(height * width / REFERENCE_PIXELS))
     path = draw_path(SPEEDS[motion], scale, pace, rng)
-    low, high = reach(path, height, width, times_us)
+    extent = reach(path, height, width, times_us)
+    world, finer, home = place(photograph, extent, scale, rng)
+    number = int(rng.integers(1, LARGEST_OBJECT_COUNT + 1))
+    still = motion == STILL
+    objects = []
+    for _ in range(number):
+        piece = take_picture(str(rng.choice(textures)), rng)
+        if look.recolour:
+            piece = vary(piece, rng)
+        shape = cut_object(piece, scale, scale, rng, look)
+        home_of_it = rng.uniform(0.1, 0.9, 2) * np.array([width, height])
+        pace_of_it = float(rng.uniform(*((0.0, 0.0) if still else OBJECT_PACE)))
+        way = draw_path(OBJECT_SPEED, scale, pace_of_it, rng)
+        objects.append(MovingObject(*shape, home_of_it, way))
+    return Scene(height, width, look.light(world), finer, home, path, tuple(objects), look.grey)
+
+
+def place(
+    photograph: np.ndarray,
+    extent: np.ndarray,
+    least: float,
+    rng: np.random.Generator,
+    most_pixels: int = 1 << 26,
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """Choose where in a photograph the camera is, and how near.
+
+    Args:
+        photograph: (H, W, 3) float32 linear light.
+        extent: (2, 2) of `reach`: what it ever sees lies in the photograph.
+        least: picture pixels that a pixel of the photograph becomes, at least.
+        most_pixels: of what is returned; else it is enlarged less.
+
+    Returns:
+        The part that the camera ever sees, enlarged so that linear interpolation blurs little; its
+        pixels per picture pixel; and (x, y) in it of what the picture's centre sees where the path
+        is zero.
+    """
+    low, high = extent
     room = np.array([photograph.shape[1], photograph.shape[0]]) - 1 - 2 * MARGIN
-    enlarged = max(float(np.max((high - low) / room)), scale) * rng.uniform(
+    enlarged = max(float(np.max((high - low) / room)), least) * rng.uniform(
         1.0, LARGEST_ENLARGEMENT
     )
     home = rng.uniform(MARGIN - low / enlarged, MARGIN + room - high / enlarged)
     first = np.floor(home + low / enlarged - MARGIN).astype(int)  # what the camera ever sees
     last = np.ceil(home + high / enlarged + MARGIN).astype(int)
-    finer = fineness(enlarged)
+    seen = float(np.prod(last - first + 1))
+    finer = max(min(fineness(enlarged), int(np.sqrt(most_pixels / seen))), 1)
     world = resize(photograph[first[1] : last[1] + 1, first[0] : last[0] + 1], finer)
-    home_in_world = (home - first + 0.5) * finer - 0.5
-    number = int(rng.integers(1, LARGEST_OBJECT_COUNT + 1))
-    pace_of_objects = (0.0, 0.0) if motion == STILL else OBJECT_PACE
-    objects = tuple(
-        draw_object(textures, height, width, rng, look, pace_of_objects) for _ in range(number)
-    )
-    finer_now = finer / enlarged
-    return Scene(
-        height, width, look.light(world), finer_now, home_in_world, path, objects, look.grey
-    )
+    return world, finer / enlarged, (home - first + 0.5) * finer - 0.5
 
 
 def fineness(enlarged: float) -> int:
@@ -221,33 +263,33 @@ def fineness(enlarged: float) -> int:
     return min(int(np.ceil(2 * enlarged)), 6)
 
 
-def draw_object(
-    textures: tuple[str, ...],
-    height: int,
-    width: int,
+def cut_object(
+    photograph: np.ndarray,
+    scale: float,
+    least: float,
     rng: np.random.Generator,
     look: Look,
-    pace: tuple[float, float],
-) -> MovingObject:
-    """Draw a disc or a polygon with a random part of one of the textures, which are photographs
-    too.
+    radius: tuple[float, float] = OBJECT_RADIUS,
+) -> tuple[np.ndarray, float]:
+    """Cut a disc or a polygon out of a random part of a photograph.
+
+    Args:
+        photograph: (H, W, 3) float32 linear light, large enough.
+        scale: sides of the picture relative to 320 x 240.
+        least: picture pixels that a pixel of the photograph becomes, at least.
+        radius: between which it lies, in pixels at 320 x 240.
+
+    Returns:
+        (N, N, 4) patch of a `MovingObject`, and its pixels per picture pixel.
     """
-    photograph = take_picture(str(rng.choice(textures)), rng)
-    if look.recolour:
-        photograph = vary(photograph, rng)
-    scale = float(np.sqrt(height * width / REFERENCE_PIXELS))
-    radius = float(rng.uniform(*OBJECT_RADIUS))  # in pixels of the photograph, at least as fine
-    size = 2 * int(np.ceil(radius)) + 3
+    far = float(rng.uniform(*radius)) * (scale / least)  # in pixels of the photograph
+    size = 2 * int(np.ceil(far)) + 3
     left, top = (int(rng.integers(0, side - size)) for side in photograph.shape[1::-1])
-    enlarged = scale * rng.uniform(1.0, LARGEST_ENLARGEMENT)
+    enlarged = least * rng.uniform(1.0, LARGEST_ENLARGEMENT)
     finer = fineness(enlarged)
     colour = look.light(resize(photograph[top : top + size, left : left + size], finer))
-    alpha = draw_alpha(size * finer, radius * finer, rng)[:, :, None]
-    home = rng.uniform(0.1, 0.9, 2) * np.array([width, height])
-    path = draw_path(OBJECT_SPEED, scale, float(rng.uniform(*pace)), rng)
-    return MovingObject(
-        np.concatenate([colour * alpha, alpha], axis=2), finer / enlarged, home, path
-    )
+    alpha = draw_alpha(size * finer, far * finer, rng)[:, :, None]
+    return np.concatenate([colour * alpha, alpha], axis=2), finer / enlarged
 
 
 def draw_alpha(size: int, radius: float, rng: np.random.Generator) -> np.ndarray:
@@ -265,18 +307,28 @@ def draw_alpha(size: int, radius: float, rng: np.random.Generator) -> np.ndarray
     return small.astype(np.float32) / 255
 
 
-def render(scene: Scene, t_us: float) -> np.ndarray:
-    """Render the picture at one moment: (H, W, 3) float32 linear light, at least 0."""
+def render(scene: Scene, t_us: float, behind: np.ndarray | None = None) -> np.ndarray:
+    """Render the picture at one moment: (H, W, 3) float32 linear light, at least 0.
+
+    Args:
+        behind: what `background` gave, if the camera stands; else it is rendered too.
+    """
+    picture = background(scene, t_us) if behind is None else behind.copy()
+    for thing in scene.objects:
+        paste(picture, thing, t_us)
+    # interpolating three equal channels may round each of them in its own way
+    return np.repeat(picture[:, :, :1], 3, axis=2) if scene.grey else picture
+
+
+def background(scene: Scene, t_us: float) -> np.ndarray:
+    """Render what is behind the objects."""
     size = (scene.width, scene.height)
     matrix = picture_to_world(scene.path, scene.home, scene.finer, scene.height, scene.width, t_us)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture = cv2.warpAffine(
         scene.world, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
-    for thing in scene.objects:
-        paste(picture, thing, t_us)
-    # interpolating three equal channels may round each of them in its own way
-    return np.repeat(picture[:, :, :1], 3, axis=2) if scene.grey else picture
+    return np.asarray(picture)
 
 
 def paste(picture: np.ndarray, thing: MovingObject, t_us: float) -> None:

@@ -230,7 +230,8 @@ def test_noise_reaches_the_events_in_order_of_time() -> None:
 def test_refractory_counts_from_the_last_kept_event() -> None:
     """Events at 0, 60, 120, 180 with 100 us: 0 stays, 60 goes, 120 stays (60 does not count)."""
     firings = Firings(np.zeros(4, int), np.array([180.0, 0.0, 120.0, 60.0]), np.ones(4, bool))
-    kept, ends = drop_refractory(firings, np.full((1, 1), -np.inf), 100.0)
+    sensor = Sensor(np.ones((1, 1)), np.ones((1, 1)), refractory_us=100.0)
+    kept, ends = drop_refractory(firings, np.full((1, 1), -np.inf), sensor)
     assert kept.t.tolist() == [0.0, 120.0]
     assert ends.tolist() == [[220.0]]
 

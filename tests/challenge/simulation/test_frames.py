@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from challenge.light import linear_to_srgb, srgb_to_linear
-from challenge.simulation.frames import develop
+from challenge.simulation.frames import BAYER, FrameSensor, demosaic, develop, through_filters
 
 
-def flat(light: float) -> np.ndarray:
-    return np.full((200, 200, 3), light, np.float32)
+def flat(*colour: float, height: int = 200, width: int = 200) -> np.ndarray:
+    return np.broadcast_to(np.float32(colour), (height, width, 3)).copy()
 
 
 @pytest.mark.parametrize("light, electrons", [(0.04, 200), (0.25, 1250), (0.64, 3200)])
@@ -37,3 +37,56 @@ def test_the_light_is_not_modified() -> None:
     develop(light, False, np.random.default_rng(2))
     assert np.array_equal(light, flat(0.5))
     assert linear_to_srgb(light).max() == 188
+
+
+# Other sensors
+
+
+@pytest.mark.parametrize("curve, level", [("srgb", 137), ("gamma", 135), ("linear", 64)])
+def test_a_curve_and_back(curve: str, level: int) -> None:
+    """A quarter of the light: 255 * 0.25 ** (1 / 2.2) = 135.8 is 136, sRGB 137, linear 63.75."""
+    sensor = FrameSensor(curve=curve, gamma=2.2)
+    levels = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(sensor.levels(sensor.light(levels)), levels)
+    assert abs(int(sensor.levels(np.float32(0.25))) - level) <= 1
+    assert sensor.levels(np.float32([0.0, 1.0, 7.0])).tolist() == [0, 255, 255]
+
+
+@pytest.mark.parametrize("electrons, read", [(1000.0, 10.0), (300.0, 30.0)])
+def test_photon_and_read_noise_have_the_asked_strength(electrons: float, read: float) -> None:
+    """Of a mean of 0.25 full wells: sqrt(0.25 * electrons + read^2) / electrons of light."""
+    sensor = FrameSensor(electrons, read, "linear")
+    levels = sensor.expose(flat(0.25, 0.25, 0.25), np.random.default_rng(0))
+    expected = 255 * np.sqrt(0.25 * electrons + read**2) / electrons
+    assert levels.std() == pytest.approx(expected, rel=0.03)
+    assert levels.mean() == pytest.approx(255 * 0.25, abs=0.3)
+    assert levels[:, :, 0].std() > 0 and not np.array_equal(levels[:, :, 0], levels[:, :, 1])
+
+
+def test_what_is_brighter_than_full_is_white() -> None:
+    levels = FrameSensor().expose(flat(2.0, 0.5, 2.0), np.random.default_rng(0))
+    assert np.all(levels[:, :, [0, 2]] == 255) and levels[:, :, 1].max() < 255
+
+
+@pytest.mark.parametrize("pattern", sorted(BAYER))
+def test_bayer_of_one_colour_is_that_colour_and_of_grey_is_grey(pattern: str) -> None:
+    sensor = FrameSensor(curve="linear", mosaic=pattern)
+    for colour in ((0.2, 0.5, 0.8), (0.4, 0.4, 0.4)):
+        levels = sensor.expose(flat(*colour, height=10, width=13), None)
+        assert np.abs(levels - 255 * np.float32(colour)).max() <= 1
+    grey = flat(0.4, 0.4, 0.4, height=10, width=13)
+    assert np.ptp(sensor.expose(grey, None), axis=2).max() == 0
+
+
+@pytest.mark.parametrize("pattern", sorted(BAYER))
+def test_each_pixel_of_a_mosaic_sees_its_own_colour(pattern: str) -> None:
+    light = np.random.default_rng(0).random((6, 8, 3)).astype(np.float32)
+    seen = through_filters(light, pattern)
+    for y, x in np.ndindex(6, 8):
+        assert seen[y, x] == light[y, x, "rgb".index(pattern[2 * (y % 2) + x % 2])]
+    # what a pixel saw itself comes out of the interpolation as it was
+    colours = demosaic(seen, pattern)
+    inner = [(y, x) for y in range(2, 4) for x in range(2, 6)]
+    for y, x in inner:
+        own = "rgb".index(pattern[2 * (y % 2) + x % 2])
+        assert colours[y, x, own] == pytest.approx(light[y, x, own], abs=1e-4)
