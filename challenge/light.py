@@ -11,9 +11,12 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear light with the primaries of BT
 
 def srgb_to_linear(levels: np.ndarray) -> np.ndarray:
     """Undo the sRGB curve (IEC 61966-2-1): uint8 levels to float32 linear light in [0, 1]."""
-    v = np.arange(256) / 255.0
-    table = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
-    return np.asarray(table.astype(np.float32)[levels])
+    return np.asarray(from_srgb(np.arange(256) / 255.0).astype(np.float32)[levels])
+
+
+def from_srgb(values: np.ndarray) -> np.ndarray:
+    """Undo the same curve on floats in [0, 1] of any shape, which keep their type."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def linear_to_srgb(light: np.ndarray) -> np.ndarray:

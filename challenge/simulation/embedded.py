@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from collections.abc import Sequence as Several
 from dataclasses import asdict
 from functools import partial
@@ -32,6 +33,7 @@ from challenge.simulation.sequences import (
 
 MANIFEST = "dataset.json"
 MADE_BY = "challenge.prepare_data"
+COMMAND = "bash run.sh data"
 DEFAULT_ROOT = REPOSITORY / "data" / "mini"
 SMALLEST_SIDE, LARGEST_SIDE = 32, 4096
 
@@ -80,7 +82,7 @@ def make(root: Path, request: Request, force: bool = False, workers: int | None 
                 "add --force to replace it, or name another folder with --out",
                 differences(manifest, request),
             )
-        refuse_strangers(root, manifest)
+        refuse_strangers(root, files_of(manifest).__contains__)
     try:
         with disk_errors():
             if replaces:
@@ -124,20 +126,20 @@ def is_absent(root: Path) -> bool:
     return not root.exists() or (root.is_dir() and not any(root.iterdir()))
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
-    """Read what `make` noted about a data set.
+def read_manifest(root: Path, made_by: str = MADE_BY, command: str = COMMAND) -> dict[str, Any]:
+    """Read what was noted about a data set by who made it; `command` names them in messages.
 
     Raises:
-        DataError: `root` was not made by `make`.
+        DataError: `root` was made by nobody or somebody else.
     """
     try:
         manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["made_by"] == MADE_BY:
+        if manifest["made_by"] == made_by:
             return dict(manifest)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise DataError(
-        f"{root}: not empty, and not made by `bash run.sh data` (no {MANIFEST} of its own); "
+        f"{root}: not empty, and not made by `{command}` (no {MANIFEST} of its own); "
         "it is left as it is, name another folder with --out"
     )
 
@@ -158,22 +160,26 @@ def differences(manifest: dict[str, Any], request: Request) -> list[str]:
     ]
 
 
-def refuse_strangers(root: Path, manifest: dict[str, Any]) -> None:
-    """Make sure that deleting `root` deletes nothing but what `make` wrote.
+def files_of(manifest: dict[str, Any]) -> set[str]:
+    """List what `make` wrote, as far as the manifest tells."""
+    try:
+        sequences = [Sequence(**entry) for entry in manifest["sequences"]]
+    except (KeyError, TypeError):
+        sequences = []
+    return {MANIFEST, *(name for sequence in sequences for name in file_names(sequence))}
+
+
+def refuse_strangers(root: Path, is_ours: Callable[[str], bool], command: str = COMMAND) -> None:
+    """Make sure that deleting `root` deletes nothing but what `command` wrote.
 
     Raises:
         DataError: there are other files; the first few are named.
     """
-    try:
-        sequences = [Sequence(**entry) for entry in manifest["sequences"]]
-        ours = {MANIFEST, *(name for sequence in sequences for name in file_names(sequence))}
-    except (KeyError, TypeError):
-        ours = {MANIFEST}
-    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
-    if strangers := sorted(found - ours):
+    found = (path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir())
+    if strangers := sorted(name for name in found if not is_ours(name)):
         raise DataError(
             f"{root}: not replaced, since {len(strangers)} of its files were not written by "
-            "`bash run.sh data`; move them away or name another folder with --out",
+            f"`{command}`; move them away or name another folder with --out",
             strangers[:5],
         )
 

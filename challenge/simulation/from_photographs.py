@@ -28,7 +28,6 @@ from tqdm import tqdm
 
 from challenge import REPOSITORY
 from challenge.config import changes, flatten
-from challenge.datasets.highrev import write_slice
 from challenge.datasets.layout import RULES_KEY
 from challenge.environment.cores import cores
 from challenge.environment.leftovers import remove_leftovers_once
@@ -39,9 +38,16 @@ from challenge.errors import ConfigError, DataError
 from challenge.files import put_in_place, write_json, write_whole
 from challenge.images import write_png
 from challenge.parts import ALL, Part
-from challenge.simulation.embedded import MANIFEST, digest, is_absent, keep_to_one_core
+from challenge.simulation.embedded import (
+    MANIFEST,
+    digest,
+    is_absent,
+    keep_to_one_core,
+    read_manifest,
+    refuse_strangers,
+)
 from challenge.simulation.gallery import Listed, Photograph, Skipped, list_files, look_at
-from challenge.simulation.sequences import FRAME_STEP
+from challenge.simulation.sequences import FRAME_STEP, write_events
 from challenge.simulation.wide import GENERATOR, SPLITS, Shot, Size, film, take_of
 from challenge.simulation.world import World, as_row
 
@@ -178,24 +184,9 @@ def is_there(root: Path, note: dict[str, Any], force: bool) -> bool:
     Raises:
         DataError: another one is, and may not be replaced.
     """
-    try:
-        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-        ours = manifest["made_by"] == MADE_BY
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise DataError(
-            f"{root}: not empty, and not made by `{MADE_BY}` (no {MANIFEST} of its own); "
-            "it is left as it is, name another folder with --out"
-        )
+    manifest = read_manifest(root, MADE_BY, MADE_BY)
     if force:
-        found = (p.relative_to(root).as_posix() for p in root.rglob("*") if not p.is_dir())
-        if strangers := sorted(name for name in found if not OURS.fullmatch(name)):
-            raise DataError(
-                f"{root}: not replaced, since {len(strangers)} of its files were not written by "
-                f"`{MADE_BY}`; move them away or name another folder with --out",
-                strangers[:5],
-            )
+        refuse_strangers(root, lambda name: OURS.fullmatch(name) is not None, MADE_BY)
         return False
     refuse_another(
         root, manifest.get("request") or {}, note, "holds another data set than the one asked for"
@@ -329,9 +320,6 @@ def make_shot(work: Path, folder: Path, request: WideRequest, shot: Shot) -> Non
     """Simulate a sequence, and write its files; its marker last."""
     take = take_of(shot, request.world, request.size.seed)
     name, data = name_of(shot, request), work / "data"
-    events = data / shot.split / "event"
-    events.mkdir(parents=True, exist_ok=True)
-    clock_us = 1_700_000_000_000_000 + shot.number * 60_000_000 if shot.number % 3 == 1 else 0
     pixels = request.size.width * request.size.height
     written: list[str] = []
     total = 0
@@ -341,9 +329,8 @@ def make_shot(work: Path, folder: Path, request: WideRequest, shot: Shot) -> Non
             write_png(data / shot.split / kind / f"{stem}.png", picture)
             written.append(f"{shot.split}/{kind}/{stem}.png")
         for k, part in enumerate(frame.events):
-            path = events / f"{stem}_{k:02d}.npz"
-            on_clock = type(part)(part.x, part.y, part.t + clock_us, part.p)
-            write_slice(path, on_clock, -1 if shot.number % 3 == 2 else 0)
+            path = data / shot.split / "event" / f"{stem}_{k:02d}.npz"
+            write_events(path, part, shot.number)
             written.append(path.relative_to(data).as_posix())
             total += len(part)
     row = {"name": name, "split": shot.split, "photograph": shot.photograph.name, **as_row(take)}

@@ -16,7 +16,7 @@ import numpy as np
 
 from challenge.errors import ConfigError, DataError
 from challenge.images import decode
-from challenge.light import srgb_to_linear
+from challenge.light import from_srgb, srgb_to_linear
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -180,5 +180,4 @@ def as_light(pixels: np.ndarray) -> np.ndarray:
     if channels in (2, 4):
         alpha = pixels[:, :, -1:].astype(np.float32) / np.iinfo(pixels.dtype).max
         levels = levels * alpha + BEHIND * (1 - alpha)
-    curved = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    return np.asarray(curved, np.float32)
+    return np.asarray(from_srgb(levels), np.float32)

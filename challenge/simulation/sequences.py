@@ -120,13 +120,13 @@ class Sequence:
 
     @property
     def clock_us(self) -> int:
-        """Read the clock at the first exposure: real recordings count from zero or from 1970."""
-        return 1_700_000_000_000_000 + self.number * 60_000_000 if self.number % 3 == 1 else 0
+        """Read the clock at the first exposure."""
+        return clock_of(self.number)
 
     @property
     def off(self) -> int:
-        """Choose how the files of this sequence store the polarity OFF: real ones have 0 or -1."""
-        return -1 if self.number % 3 == 2 else 0
+        """Say how the files of this sequence store the polarity OFF."""
+        return off_of(self.number)
 
 
 @dataclass(frozen=True)
@@ -227,10 +227,20 @@ def write_sequence(root: Path, sequence: Sequence, request: Request) -> None:
         if SPLITS[sequence.split].sharp:
             write_png(split / "sharp" / f"{stem}.png", frame.sharp)
         for k, events in enumerate(frame.events):
-            write_events(split / "event" / f"{stem}_{k:02d}.npz", events, sequence)
+            write_events(split / "event" / f"{stem}_{k:02d}.npz", events, sequence.number)
 
 
-def write_events(path: Path, events: Events, sequence: Sequence) -> None:
-    """Write one slice, on the clock of its sequence."""
+def clock_of(number: int) -> int:
+    """Set the clock of a sequence, microseconds: real recordings count from zero or from 1970."""
+    return 1_700_000_000_000_000 + number * 60_000_000 if number % 3 == 1 else 0
+
+
+def off_of(number: int) -> int:
+    """Choose how the files of a sequence store the polarity OFF: real ones have 0 or -1."""
+    return -1 if number % 3 == 2 else 0
+
+
+def write_events(path: Path, events: Events, number: int) -> None:
+    """Write one slice of the sequence of this number, on its clock."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_slice(path, replace(events, t=events.t + sequence.clock_us), sequence.off)
+    write_slice(path, replace(events, t=events.t + clock_of(number)), off_of(number))

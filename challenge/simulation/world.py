@@ -110,8 +110,7 @@ class Take:
 
     exposure_us: whole, a multiple of 10. gap_us: from the end of an exposure to the next. frames: 1
     where the blur is one exposure. row_us: 0 where events are stamped one by one. in_columns: it is
-    columns that are read. mosaic: of the
-    frame's sensor, see `FrameSensor`.
+    columns that are read. mosaic: of the frame's sensor, see `FrameSensor`.
     """
 
     motion: str
