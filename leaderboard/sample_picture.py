@@ -15,7 +15,12 @@ from challenge.datasets.layout import EXPECTED
 from challenge.datasets.source import Dataset
 from challenge.errors import ConfigError, DataError
 from challenge.metrics.psnr import psnr
-from challenge.representations import Representation, normalise_magnitude, normalise_nonzero
+from challenge.representations import (
+    Representation,
+    normalise_contrast,
+    normalise_magnitude,
+    normalise_nonzero,
+)
 from challenge.sample import Sample, sequence_of
 from leaderboard.histogram import draw_sums, draw_times
 from leaderboard.pictures import event_picture, signed_events, signed_picture
@@ -39,7 +44,11 @@ FIRST = ("val", "test", "train", "addition")
 NARROWEST_BIN = 130
 """Pixels of a panel of one bin."""
 PLOT = 120
-NORMALISATIONS = ("nonzero", "magnitude")
+NORMALISATIONS = {
+    "nonzero": normalise_nonzero,
+    "magnitude": normalise_magnitude,
+    "contrast": normalise_contrast,
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Reading:
 
     def normalised(self, grid: np.ndarray) -> np.ndarray:
         """Bring a grid to the scale that a network gets it in."""
-        return (normalise_nonzero if self.normalise == "nonzero" else normalise_magnitude)(grid)
+        return NORMALISATIONS[self.normalise](grid)
 
 
 def find_frame(path: Path, frame: str | None, source: DataSource) -> tuple[Dataset, str, str]:
@@ -259,6 +268,6 @@ def reading_of(kind: str, bins: int, normalise: str | None) -> Reading:
     usual = "magnitude" if kind == "scer" else "nonzero"
     chosen = normalise or usual
     if chosen not in NORMALISATIONS:
-        known: Sequence[str] = NORMALISATIONS
-        raise ConfigError(f"--normalise {chosen}: expected one of {', '.join(known)}")
+        known = ", ".join(NORMALISATIONS)
+        raise ConfigError(f"--normalise {chosen}: expected one of {known}")
     return Reading(Representation(kind, bins), chosen)

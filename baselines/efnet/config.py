@@ -22,7 +22,7 @@ from challenge.errors import ConfigError
 from challenge.files import is_folder_name
 from challenge.representations import KINDS, WINDOWS
 
-NORMALISE = ("nonzero", "magnitude")
+NORMALISE = ("nonzero", "magnitude", "contrast")
 LOSSES = ("psnr", "psnr_y", "charbonnier", "l1_gradient")
 ADAMW = "adamw"
 COSINE = "cosine"
@@ -43,7 +43,8 @@ class DataConfig:
     representation: str = "voxel"  # of raw events: voxel, scer or nested
     bins: int = BINS  # time bins of the grid; of nested, those of each window
     windows: list[float] = field(default_factory=lambda: [*WINDOWS])  # nested: shares of exposure
-    normalise: str = "nonzero"  # mean 0, spread 1 of the non-zero cells; magnitude: to [-1, 1]
+    # mean 0, spread 1 of the non-zero cells; magnitude: to [-1, 1]; contrast: an event is 0.25
+    normalise: str = "nonzero"
     event_mask: bool = False  # gate stage 2 with the pixels that saw events (REBlur needs it)
     channel_order: str = "rgb"  # bgr: what the published GoPro and REBlur weights were trained on
     keep_in_memory: bool = False  # read every frame once, each worker for itself: small data only

@@ -13,7 +13,7 @@ from torch.nn.functional import max_pool2d
 
 from baselines.efnet.inputs import Batch, Reading, image_tensor
 from challenge.events import BLOCK, Events, check_on_sensor, elapsed
-from challenge.representations import Representation
+from challenge.representations import CONTRAST, LOG_RANGE, Representation
 from challenge.sample import Sample
 
 CHUNK = 64 * BLOCK
@@ -36,6 +36,8 @@ def inputs_on(device: torch.device, sample: Sample, events: Events, reading: Rea
     grid = grid_on(device, events, reading.representation, height, width)
     if reading.normalise == "magnitude":
         voxel = grid / (grid.abs().max() if grid.any() else 1.0)
+    elif reading.normalise == "contrast":
+        voxel = (grid * CONTRAST).clamp(-LOG_RANGE, LOG_RANGE)
     else:
         voxel = _normalise_nonzero(grid)
     mask = None

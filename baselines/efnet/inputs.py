@@ -15,6 +15,7 @@ from challenge.representations import (
     Representation,
     event_mask,
     largest_magnitude,
+    normalise_contrast,
     normalise_magnitude,
     normalise_nonzero,
 )
@@ -35,7 +36,7 @@ class Reading:
     """How a network reads a sample: what a training was told of it in its `data` section."""
 
     representation: Representation = Representation()
-    normalise: str = "nonzero"  # or magnitude
+    normalise: str = "nonzero"  # or magnitude, contrast
     event_mask: bool = False
     channel_order: str = "rgb"  # or bgr
 
@@ -152,6 +153,8 @@ def inputs_of(arrays: Arrays, reading: Reading) -> Batch:
     grid, bgr = arrays.grid, reading.channel_order == "bgr"
     if reading.normalise == "magnitude":
         voxel = normalise_magnitude(grid, arrays.magnitude)
+    elif reading.normalise == "contrast":
+        voxel = normalise_contrast(grid)
     else:
         voxel = normalise_nonzero(grid)
     mask = None

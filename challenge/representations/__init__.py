@@ -3,7 +3,10 @@
 from challenge.representations.choice import KINDS, WINDOWS, Representation, nested
 from challenge.representations.mask import event_mask
 from challenge.representations.normalise import (
+    CONTRAST,
+    LOG_RANGE,
     largest_magnitude,
+    normalise_contrast,
     normalise_magnitude,
     normalise_nonzero,
 )
@@ -11,13 +14,16 @@ from challenge.representations.scer import events_per_bin, scer
 from challenge.representations.voxel import voxel_grid
 
 __all__ = [
+    "CONTRAST",
     "KINDS",
+    "LOG_RANGE",
     "WINDOWS",
     "Representation",
     "event_mask",
     "events_per_bin",
     "largest_magnitude",
     "nested",
+    "normalise_contrast",
     "normalise_magnitude",
     "normalise_nonzero",
     "scer",

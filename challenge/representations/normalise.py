@@ -8,6 +8,11 @@ import numpy as np
 
 from challenge.representations.speed import LANES, NORMALISED_ROWS, compiled
 
+CONTRAST = 0.25
+"""Log light that an event stands for in `normalise_contrast`: the middle of usual thresholds."""
+LOG_RANGE = math.log(255)
+"""Log light between the darkest and the brightest level of an 8-bit picture, about 5.54."""
+
 
 def normalise_nonzero(voxel: np.ndarray) -> np.ndarray:
     """Give the non-zero cells mean 0 and (population) standard deviation 1; zeros stay zero.
@@ -87,3 +92,22 @@ def normalise_magnitude(grid: np.ndarray, magnitude: float | None = None) -> np.
 def largest_magnitude(grid: np.ndarray) -> float:
     """Return the largest absolute value of a grid; 0 of an empty one."""
     return max(float(grid.max(initial=0.0)), -float(grid.min(initial=0.0)))
+
+
+def normalise_contrast(grid: np.ndarray) -> np.ndarray:
+    """Turn events into log light as by a camera with a threshold of CONTRAST, at most LOG_RANGE.
+
+    What an event is worth does not depend on the others, in a crop as in a whole frame, in a still
+    scene as in a fast one; a hot pixel cannot outshout the rest.
+
+    Args:
+        grid: any shape, float. Not modified.
+
+    Returns:
+        The same shape, float32, in [-LOG_RANGE, LOG_RANGE].
+
+    >>> normalise_contrast(np.array([2.0, 0.0, -100.0])).round(2).tolist()
+    [0.5, 0.0, -5.54]
+    """
+    scaled = np.asarray(grid, np.float32) * np.float32(CONTRAST)
+    return np.clip(scaled, -LOG_RANGE, LOG_RANGE, out=scaled, dtype=np.float32)

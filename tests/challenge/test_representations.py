@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from challenge.errors import DataError
 from challenge.events import Events
-from challenge.representations import event_mask, normalise_nonzero, voxel_grid
+from challenge.representations import (
+    event_mask,
+    normalise_contrast,
+    normalise_nonzero,
+    voxel_grid,
+)
 
 
 def formula_events(count: int, height: int, width: int, span_us: int = 15_000) -> Events:
@@ -205,6 +210,19 @@ def test_normalised_cells_have_mean_0_and_spread_1() -> None:
     cells = normalised[0, 0]
     assert cells.mean() == pytest.approx(0, abs=1e-6) and cells.std() == pytest.approx(1, abs=1e-6)
     assert not normalised[1].any() and not normalised[0, 1:].any()
+
+
+def test_an_event_is_worth_the_same_in_any_company() -> None:
+    """One event of any cell is a quarter of log light; a hot pixel ends at black against white."""
+    quiet = np.zeros((2, 4, 5), np.float32)
+    quiet[0, 1, 2], quiet[1, 3, 4] = 1.0, -2.5
+    loud = quiet.copy()
+    loud[1, 0, 0], loud[0, 3, 3] = 1e6, -150.0
+    normalised = normalise_contrast(loud)
+    assert normalised.dtype == np.float32 and loud[1, 0, 0] == 1e6
+    assert normalised[0, 1, 2] == 0.25 and normalised[1, 3, 4] == -0.625
+    assert normalised[1, 0, 0] == -normalised[0, 3, 3] == np.float32(np.log(255))
+    assert np.array_equal(normalise_contrast(loud[:, 1:, 2:]), normalised[:, 1:, 2:])
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.3, 1e6])

@@ -254,7 +254,7 @@ def test_hdf5_files_are_shown_with_what_they_store(tmp_path: Path, capsys: Captu
     "arguments, words",
     [
         (["--out", "a.mp4"], "expected a file .png"),
-        (["--normalise", "much"], "expected one of nonzero, magnitude"),
+        (["--normalise", "much"], "expected one of nonzero, magnitude, contrast"),
         (["--representation", "much"], "expected one of voxel, scer, nested"),
         (["--run", "mine"], "give them without PATH"),
         (["--video", "--out", "a.gif"], "expected a file .mp4 or .webm"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from baselines.efnet import device_inputs, restorer
+from baselines.efnet.config import NORMALISE
 from baselines.efnet.device_inputs import grid_on, inputs_on
 from baselines.efnet.inputs import Batch, Reading, arrays_of, inputs_of
 from baselines.efnet.model import EFNet
@@ -53,7 +54,7 @@ def test_grids_equal_numpys(kind: Representation, count: int, clock: str) -> Non
     np.testing.assert_allclose(made.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("normalise", ["nonzero", "magnitude"])
+@pytest.mark.parametrize("normalise", NORMALISE)
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_inputs_equal_numpys(kind: Representation, stored: bool, normalise: str) -> None:
