@@ -42,12 +42,13 @@ FLIPPED = "with the polarity flipped"
 
 
 def on_maps(change: Callable[[np.ndarray], np.ndarray]) -> Harm:
-    names = ("rising", "total", "late", "after")
+    names = ("rising", "total", "late", "end", "after")
     return lambda sums: EventSums(sums.noise, *(change(getattr(sums, name)) for name in names))
 
 
 def reversed_in_time(sums: EventSums) -> EventSums:
-    return EventSums(sums.noise, sums.falling, sums.total, sums.total - sums.late, sums.after)
+    early = sums.total - sums.late
+    return EventSums(sums.noise, sums.falling, sums.total, early, sums.start, sums.after)
 
 
 HARMS: dict[str, tuple[Harm, str]] = {
