@@ -1,0 +1,113 @@
+"""Networks that come with the kit: found, checked, used."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shipping import ship
+
+from baselines.efnet.shipped import find_shipped, shipped_of, shipped_weights, weights_path
+from challenge.errors import ConfigError, DataError
+from challenge.files import sha256
+
+
+def test_a_pair_is_read_with_all_its_facts(tmp_path: Path) -> None:
+    ship(tmp_path, "b")
+    path = ship(tmp_path, "a", exposure_ms=[2, 40.0], about="for cups")
+    found = shipped_weights(tmp_path)
+    assert list(found) == ["a", "b"]
+    assert (found["a"].name, found["a"].path, found["a"].about) == ("a", path, "for cups")
+    assert (found["a"].licence, found["a"].card) == ("MIT", "docs/weights/a.md")
+    assert found["a"].exposure_ms == (2.0, 40.0) and found["a"].sha256 == sha256(path)
+    assert find_shipped("a", tmp_path) == found["a"]
+
+
+def test_no_folder_holds_none(tmp_path: Path) -> None:
+    assert shipped_weights(tmp_path / "nothing") == {}
+    with pytest.raises(ConfigError, match="no shipped weights called 'a'; none come with the kit"):
+        find_shipped("a", tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("lost", [".yml", ".safetensors"])
+def test_half_a_pair_is_told(tmp_path: Path, lost: str) -> None:
+    ship(tmp_path, "whole")
+    ship(tmp_path, "half").with_suffix(lost).unlink()
+    with pytest.raises(DataError, match=rf"in pairs[\s\S]*half: {lost} is missing") as told:
+        shipped_weights(tmp_path)
+    assert "whole" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "facts, message",
+    [
+        ({"licence": None}, "missing mandatory value: licence"),
+        ({"exposure": [1, 2]}, "exposure: Key 'exposure' not in 'Facts'. Did you mean"),
+        ({"exposure_ms": [300.0, 1.0]}, "exposure_ms: expected .shortest, longest., found .300"),
+        ({"exposure_ms": [0, 1.0]}, "exposure_ms: expected"),
+        ({"exposure_ms": [1.0]}, "length 1 does not match"),
+        ({"sha256": "12ab"}, "sha256: expected 64 hexadecimal digits, found '12ab'"),
+        ({"about": "", "card": ""}, r"about: is empty[\s\S]*card: is empty"),
+    ],
+)
+def test_facts_that_cannot_be_are_refused(
+    tmp_path: Path, facts: dict[str, Any], message: str
+) -> None:
+    ship(tmp_path, **facts)
+    with pytest.raises(ConfigError, match=rf"efnet_small.yml: [\s\S]*{message}"):
+        shipped_weights(tmp_path)
+
+
+def test_an_unknown_name_is_told_the_known_ones_the_most_alike_first(tmp_path: Path) -> None:
+    for name in ("aaa", "efnet_large", "efnet_small"):
+        ship(tmp_path, name)
+    with pytest.raises(ConfigError, match="no shipped weights called 'efnet_smal'") as told:
+        find_shipped("efnet_smal", tmp_path)
+    assert [problem.partition(":")[0] for problem in told.value.problems] == [
+        "efnet_small",
+        "efnet_large",
+        "aaa",
+    ]
+    assert told.value.problems[0] == "efnet_small: efnet_small, random weights"
+
+
+def test_a_damaged_file_is_refused_and_its_neighbour_is_not(tmp_path: Path) -> None:
+    path, healthy = ship(tmp_path, "small"), ship(tmp_path, "other", seed=4)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"small.safetensors: damaged[\s\S]*git checkout"):
+        find_shipped("small", tmp_path)
+    assert find_shipped("other", tmp_path).path == healthy
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert find_shipped("small", tmp_path).path == path  # mended, and looked at again
+
+
+def test_a_checkpoint_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    small, other = ship(folder, "small"), ship(folder, "other", seed=4)
+    copied = Path(shutil.copy(other, tmp_path / "best.safetensors"))
+    for path, name in ((small, "small"), (other, "other"), (copied, "other")):
+        found = shipped_of(path, folder)
+        assert found is not None and found.name == name
+    stranger = ship(tmp_path / "elsewhere", "small", seed=5)  # of the same size
+    assert stranger.stat().st_size == small.stat().st_size
+    assert shipped_of(stranger, folder) is None
+    assert shipped_of(tmp_path / "none.pth", folder) is None
+
+
+def test_weights_are_found_by_path_or_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = ship(tmp_path / "weights", "small")
+    assert weights_path("small", tmp_path / "weights") == shipped
+    assert weights_path("smal", tmp_path / "weights").name == "smal"  # a path, whatever is there
+    (tmp_path / "small").mkdir()
+    assert weights_path("small", tmp_path / "weights") == shipped
+    (tmp_path / "small").rmdir()
+    (tmp_path / "small").write_bytes(b"")
+    assert weights_path("small", tmp_path / "weights") == Path("small")
