@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from baselines import RUNS
+from baselines import RUNS, suspicions
 from baselines.distributed import World, joined
 from baselines.efnet.inference import Inference, parse_sides
 from baselines.launch import Launch, launch
@@ -166,7 +166,8 @@ def predict(plan: Plan, split: str, submissions: Path, stop: Stop | None = None)
     if source != plan.source:
         print(f"{split}: no voxel grids are stored; they are made of its raw events")
     dataset = source.open(split)
-    afresh = plan.afresh and not world.noted(f"{split} begun")
+    begun = world.noted(f"{split} begun")  # before all processes were started again
+    afresh = plan.afresh and not begun
     with contextlib.ExitStack() as held:
 
         def begin() -> Unfinished:
@@ -182,6 +183,8 @@ def predict(plan: Plan, split: str, submissions: Path, stop: Stop | None = None)
         used = {"device": restorer.device, "inference": settings_of(restorer)}
         world.first(lambda: work.begin(used))
         world.note(f"{split} begun")
+        if getattr(restorer, "reads_events", True) and not (plan.reference or begun):
+            world.first(lambda: suspicions.warn(source, split, plan.checkpoints))
         runtime = restore_all(restorer, dataset, work, f"{plan.name} {split}", stop)
 
         def end() -> None:

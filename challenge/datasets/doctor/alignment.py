@@ -36,6 +36,7 @@ SWAPPED = (
 )
 FLIPPED, BACKWARDS = "with the polarity flipped", "with time running backwards in each exposure"
 MOVED = tuple(f"as those of half an exposure {when}" for when in ("earlier", "later"))
+MOMENTS = (*MOVED, BACKWARDS)
 LEAST_SIGNAL = 1.4
 """Of the power of the event sum over that of signs drawn at random: 1 where there is only noise
 (0.98 to 1.02 measured), 1.5 and more where something moved."""
@@ -43,9 +44,9 @@ CLEAR, CLEAR_GRADIENT = 0.35, 0.08
 MARGIN = 2.0
 """A version is taken for the right one where it correlates so much, and so many times as much as
 any other."""
-MOVED_MARGIN = 1.1
-"""So many times as much as the events as they are correlate those of another moment (0.9 and less
-where they are right, 1.15 and more where they are those of half an exposure later).
+MOMENT_MARGIN = 1.1
+"""So many times as much as the events as they are correlate those of other moments: 0.9 and less
+where they are right, 1.2 and more where they are those of half an exposure later.
 """
 NOTHING = 0.15
 TAMED = 0.999
@@ -165,14 +166,14 @@ class Vote:
     """How one frame correlates with its events: as they are, and in each other version.
 
     sure: whether the images compared are certainly neighbours: else a low score tells nothing.
-    moved: how the events would correlate as those of each of `MOVED`; of "next" alone.
+    moments: how the events would correlate if they were those of `MOMENTS`; of "next" alone.
     """
 
     frame: str
     by: str  # "sharp", "next" or "gradient"
     scores: tuple[float, ...]
     sure: bool = True
-    moved: tuple[float, ...] = ()
+    moments: tuple[float, ...] = ()
 
 
 def tamed(sums: np.ndarray) -> np.ndarray:
@@ -208,9 +209,13 @@ def vote_by_next(
     """Compare log B' - log B with the events from one exposure to the next."""
     between = tamed(first.rising + first.after + then.falling)
     scores = [correlation(log_change, each) for each in versions(between)]
-    others = (first.end + first.after / 2 + then.peak, first.peak + first.after / 2 + then.start)
-    moved = [correlation(log_change, tamed(each)) for each in others]
-    return Vote(frame, "next", tuple(scores), sure, tuple(moved))
+    others = (
+        first.end + first.after / 2 + then.peak,
+        first.peak + first.after / 2 + then.start,
+        first.falling + first.after + then.rising,
+    )
+    moments = [correlation(log_change, tamed(each)) for each in others]
+    return Vote(frame, "next", tuple(scores), sure, tuple(moments))
 
 
 def vote_by_gradient(frame: str, log_blurry: np.ndarray, sums: EventSums) -> Vote:
@@ -253,9 +258,14 @@ def judge(votes: Sequence[Vote]) -> Verdict:
     chosen = strong or votes
     if not chosen:
         return Verdict("cannot tell")
-    after = [vote for vote in votes if vote.by == "next"]
-    if unlike := _of_another_moment(after) or _backwards(votes, after):
-        return unlike
+    if verdict := _of_other_moments([vote for vote in votes if vote.by == "next"]):
+        return verdict
+    sharp, after = (
+        float(np.median([vote.scores[0] for vote in votes if vote.by == by] or [0.0]))
+        for by in ("sharp", "next")
+    )
+    if sharp <= -CLEAR and after >= CLEAR:  # only what happens within an exposure has turned
+        return Verdict(BACKWARDS, "sharp", -sharp, sharp)
     medians = _medians([vote.scores for vote in chosen])
     by = chosen[0].by
     best = int(np.argmax(np.abs(medians)))
@@ -266,8 +276,7 @@ def judge(votes: Sequence[Vote]) -> Verdict:
         if best == 0 and score > 0:
             return Verdict("aligned", by, score, others)
         says = [] if best == 0 else [(*TURNED, *SWAPPED)[best]]
-        kinds = [[vote.scores[0] for vote in votes if vote.by == by] for by in ("sharp", "next")]
-        both = all(kind and np.median(kind) <= -CLEAR for kind in kinds)
+        both = sharp <= -CLEAR and after <= -CLEAR
         says += [FLIPPED + " (or time reversed)" * (not both)] * (score < 0)
         return Verdict(" and ".join(says), by, abs(score), float(medians[0]))
     if strong and abs(score) < NOTHING and all(vote.sure for vote in strong):
@@ -275,26 +284,17 @@ def judge(votes: Sequence[Vote]) -> Verdict:
     return Verdict("cannot tell", by, float(medians[0]), abs(score))
 
 
-def _of_another_moment(after: Sequence[Vote]) -> Verdict | None:
-    """See whether the events are clearly those of another moment than the frame."""
+def _of_other_moments(after: Sequence[Vote]) -> Verdict | None:
+    """See whether the next frames clearly fit the events as those of other moments."""
     if not after:
         return None
-    moved = _medians([vote.moved for vote in after])
+    moments = _medians([vote.moments for vote in after])
     score = float(np.median([vote.scores[0] for vote in after]))
-    best = int(np.argmax(moved))
-    if moved[best] < CLEAR or moved[best] < MOVED_MARGIN * max(score, float(moved[1 - best])):
+    best = int(np.argmax(moments))
+    others = max(score, *np.delete(moments, best).tolist())
+    if moments[best] < CLEAR or moments[best] < MOMENT_MARGIN * others:
         return None
-    return Verdict(MOVED[best], "next", float(moved[best]), score)
-
-
-def _backwards(votes: Sequence[Vote], after: Sequence[Vote]) -> Verdict | None:
-    """See whether only what happens within an exposure has turned."""
-    if not after or np.median([vote.scores[0] for vote in after]) < CLEAR:
-        return None
-    within = judge([vote for vote in votes if vote.by != "next"])
-    if not within.says.startswith(FLIPPED):
-        return None
-    return Verdict(BACKWARDS, within.by, within.score, within.next_best)
+    return Verdict(MOMENTS[best], "next", float(moments[best]), score)
 
 
 def _medians(scores: Sequence[tuple[float, ...]]) -> np.ndarray:

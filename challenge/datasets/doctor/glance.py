@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -79,9 +78,7 @@ def spread_frames(frames: Sequence[str], most: int) -> list[str]:
     >>> spread_frames(["a_0", "a_1", "b_0", "c_0", "c_1", "c_2"], 4)
     ['a_0', 'a_1', 'c_1', 'c_2']
     """
-    pairs = [
-        (one, two) for one, two in pairwise(frames) if sequence_of(one) == sequence_of(two)
-    ]
+    pairs = [(one, two) for one, two in pairwise(frames) if sequence_of(one) == sequence_of(two)]
     chosen = {frame for pair in spread(pairs, most // 2) for frame in pair}
     rest = [frame for frame in frames if frame not in chosen]
     chosen |= set(spread(rest, most - len(chosen)))

@@ -31,7 +31,6 @@ class Tally:
 
     def add(self, look: Look) -> None:
         """Take the next frame, in the order of splits, sequences and numbers."""
-        files = look.files
         self.votes[look.files.split, sequence_of(look.files.frame)] += votes_of(look, self._before)
         self._before = look
         self.seen.looks.append(look.without_images())
