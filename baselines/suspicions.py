@@ -9,7 +9,7 @@ from statistics import median
 from baselines.efnet.shipped import Shipped, shipped_of
 from challenge import cli
 from challenge.datasets import DataSource
-from challenge.datasets.doctor.alignment import MOVED, SWAPPED, judge
+from challenge.datasets.doctor.alignment import MOVED, SWAPPED
 from challenge.datasets.doctor.frame import Look
 from challenge.datasets.doctor.glance import Glance, glance
 from challenge.findings import printable, shorten
@@ -73,7 +73,7 @@ def _empty(looks: Sequence[Look]) -> Iterator[str]:
 
 def _misaligned(seen: Glance, root: Path) -> Iterator[str]:
     """Say which other version of the events fits the images, where that is clear."""
-    verdict = judge(seen.votes)
+    verdict = seen.verdict
     if verdict.says in ("aligned", "cannot tell"):
         return
     frames = ", ".join(shorten(list(dict.fromkeys(vote.frame for vote in seen.votes)), 3))

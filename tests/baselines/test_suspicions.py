@@ -73,6 +73,18 @@ def test_events_reversed_in_time_are_found(root: Path) -> None:
     assert "with time running backwards in each exposure" in said
 
 
+def test_events_of_other_frames_are_found_where_all_comparisons_say_so(root: Path) -> None:
+    strange = sorted((root / "train" / "event").iterdir())
+    for path, other in zip(sorted((root / "val" / "event").iterdir()), strange, strict=True):
+        shutil.copy(other, path)
+    (said,) = suspicions(DataSource(root), "val")
+    assert "events and images have nothing in common" in said
+    for path in (root / "val").glob("*/*_00024*"):  # two sharp images are left, and one neighbour
+        path.unlink()
+    shutil.rmtree(root / "val" / "sharp")
+    assert suspicions(DataSource(root), "val") == []
+
+
 def test_x_and_y_swapped_are_found_on_a_square_sensor(tmp_path: Path) -> None:
     root = broken_sets.healthy(tmp_path / "square", 96, 96)
     assert suspicions(DataSource(root), "val") == []

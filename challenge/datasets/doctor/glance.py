@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from challenge.datasets.doctor.alignment import Vote
+from challenge.datasets.doctor.alignment import NOTHING, Verdict, Vote, judge
 from challenge.datasets.doctor.frame import Job, Look, look_at_frame
 from challenge.datasets.doctor.hdf5 import look_at_hdf5_frame, survey_hdf5
 from challenge.datasets.doctor.place import Place
@@ -19,6 +19,10 @@ from challenge.datasets.source import STORED, DataSource
 from challenge.sample import sequence_of
 
 T = TypeVar("T")
+STRANGERS = 3
+"""Comparisons with nothing in common before that is said of a split: of the sound pairs of the
+simulated wide world, where pauses are long, every tenth has nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,16 @@ class Glance:
 
     looks: tuple[Look, ...]
     votes: tuple[Vote, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Judge the split as one; that nothing is in common has to be so in every comparison."""
+        verdict = judge(self.votes)
+        strong = [vote for vote in self.votes if vote.by != "gradient"]
+        common = any(max(map(abs, vote.scores)) >= NOTHING for vote in strong)
+        if verdict.says == "nothing in common" and (common or len(strong) < STRANGERS):
+            return Verdict("cannot tell")
+        return verdict
 
 
 def glance(source: DataSource, split: str, most: int) -> Glance:
