@@ -10,15 +10,27 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from baselines.efnet.inference import Inference
 from challenge.config import load_config
 from challenge.errors import ConfigError, DataError
 from challenge.files import kit_path, sha256
+
+if TYPE_CHECKING:
+    from baselines.efnet.restorer import EfnetRestorer
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 """NAME.safetensors, as `bash run.sh export` writes it, and NAME.yml, its facts."""
 DEFAULT = "efnet_small"
 """What restores where nothing was trained and nothing is named."""
+LIST = "list"
+"""In place of a name: asks which there are."""
 SUFFIX, FACTS_SUFFIX = ".safetensors", ".yml"
 
 
@@ -51,6 +63,22 @@ class Shipped(Facts):
 
     name: str
     path: Path  # of its .safetensors
+
+    @property
+    def parameters(self) -> int:
+        """Count the weights in its file, from what the file says of itself.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path, "np") as file:
+                names = file.keys()
+                return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{self.path}: not readable ({error}); {_mend(self.path)}") from error
 
 
 def shipped_weights(folder: Path = WEIGHTS) -> dict[str, Shipped]:
@@ -127,18 +155,65 @@ def shipped_of(path: Path, folder: Path = WEIGHTS) -> Shipped | None:
     return None
 
 
-def names_of(known: Iterable[str]) -> str:
-    """List names for a message."""
-    return ", ".join(sorted(known)) or "none"
-
-
 def weights_path(text: str, folder: Path = WEIGHTS) -> Path:
-    """Find a file of weights by its path, or by the name of shipped ones; a file comes first.
+    """Find weights by the path of their file or, where none is there, by the name of shipped ones.
 
     Raises:
         DataError, ConfigError: as `find_shipped`.
     """
     path = kit_path(text)
-    if not path.is_file() and text in shipped_weights(folder):
-        return find_shipped(text, folder).path
-    return path
+    bare = path.name == text and not path.suffix
+    return find_shipped(text, folder).path if bare and not path.is_file() else path
+
+
+def load_shipped(
+    name: str = DEFAULT,
+    device: str = "auto",
+    settings: Inference | None = None,
+    folder: Path = WEIGHTS,
+) -> EfnetRestorer:
+    """Load a network that comes with the kit, to restore frames of any size with it.
+
+        restore = load_shipped("efnet_small")
+        sharp = restore(Sample("cup", blurry, Events(x, y, t, p)))
+
+    What it returns maps a `challenge.sample.Sample` to the sharp image, (H, W, 3) uint8 RGB as
+    `blurry`: (H, W, 3) uint8 RGB, the mean over an exposure; a grey frame three times. Its events
+    are those of the exposure alone: x, y (N,) in pixels from the upper left, t (N,) ascending, in
+    microseconds, p (N,) 1 where it became brighter, 0 or -1 where darker. Nothing is written to.
+    `restore.estimate(sample)` gives (H, W, 3) float32 before rounding, about 0 to 1. Frames are
+    restored whole where memory allows, else in the largest tiles that fit. `find_shipped(name)`
+    tells what exposures it was trained on.
+
+    Args:
+        name: one of `shipped_weights()`.
+        device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".
+        settings: of restoring, such as `Inference(engine="openvino", precision="auto")`.
+        folder: of the weights.
+
+    Raises:
+        ConfigError: no such weights, device or engine.
+        DataError: the weights are damaged; later, a frame or its events are not as above.
+        ChallengeError: later, memory cannot hold what is to be restored at once.
+    """
+    from baselines.efnet.restorer import load_file
+
+    return load_file(find_shipped(name, folder).path, device, settings)
+
+
+def show(known: Iterable[Shipped]) -> None:
+    """Print which weights there are: a row for each."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in ("name", "parameters", "size", "licence", "about, card"):
+        right = title in ("parameters", "size")
+        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    for each in known:
+        counted = f"{each.parameters / 1e6:.2f} M"
+        size = f"{each.path.stat().st_size / 1e6:.1f} MB"
+        row = (each.name, counted, size, each.licence, f"{each.about}\n{each.card}")
+        table.add_row(*(Text(word) for word in row))
+    if not table.row_count:
+        print("no weights come with the kit yet; bash run.sh train makes some")
+        return
+    Console().print(table)
+    print("bash run.sh predict --weights NAME")

@@ -9,9 +9,52 @@ from typing import Any
 import pytest
 from shipping import ship
 
-from baselines.efnet.shipped import find_shipped, shipped_of, shipped_weights, weights_path
+from baselines.counting import count
+from baselines.efnet.restorer import load_file
+from baselines.efnet.shipped import (
+    DEFAULT,
+    Shipped,
+    find_shipped,
+    shipped_of,
+    shipped_weights,
+    weights_path,
+)
+from challenge import REPOSITORY
 from challenge.errors import ConfigError, DataError
 from challenge.files import sha256
+
+LIMITS = {"bytes": 8e6, "parameters": 5e6, "GMAC at 1920x1200": 200.0}
+
+
+def faults(each: Shipped, limits: dict[str, float]) -> list[str]:
+    """What keeps a network from being shipped: limits that it breaks, facts that are not so."""
+    restorer = load_file(each.path, "cpu", None)  # every weight fits, or that is an error
+    figures = {
+        "bytes": each.path.stat().st_size,
+        "parameters": restorer.parameters,
+        "GMAC at 1920x1200": count(restorer.meta_call(1200, 1920)).macs / 1e9,
+    }
+    told = [key for key, limit in limits.items() if figures[key] > limit]
+    told += ["parameters in lists"] if each.parameters != restorer.parameters else []
+    return told + ([] if (REPOSITORY / each.card).is_file() else ["card"])
+
+
+def test_what_is_shipped_is_sound() -> None:
+    known = shipped_weights()
+    if not known:
+        pytest.skip("no weights come with the kit yet")
+    assert DEFAULT in known
+    for name in known:
+        assert faults(find_shipped(name), LIMITS) == []
+
+
+def test_what_is_not_sound_is_found(tmp_path: Path) -> None:
+    ship(tmp_path, "small", card="README.md")
+    ship(tmp_path, "other", card="docs/weights/nothing.md")
+    small, other = find_shipped("small", tmp_path), find_shipped("other", tmp_path)
+    assert faults(small, LIMITS) == [] and faults(other, LIMITS) == ["card"]
+    for limit in LIMITS:
+        assert faults(small, LIMITS | {limit: 1.0}) == [limit]
 
 
 def test_a_pair_is_read_with_all_its_facts(tmp_path: Path) -> None:
@@ -105,7 +148,10 @@ def test_weights_are_found_by_path_or_by_name(
     monkeypatch.chdir(tmp_path)
     shipped = ship(tmp_path / "weights", "small")
     assert weights_path("small", tmp_path / "weights") == shipped
-    assert weights_path("smal", tmp_path / "weights").name == "smal"  # a path, whatever is there
+    for path in ("small.pth", "runs/small"):  # paths, whatever is there
+        assert weights_path(path, tmp_path / "weights") == REPOSITORY / path
+    with pytest.raises(ConfigError, match="no shipped weights called 'smal'"):
+        weights_path("smal", tmp_path / "weights")
     (tmp_path / "small").mkdir()
     assert weights_path("small", tmp_path / "weights") == shipped
     (tmp_path / "small").rmdir()
