@@ -123,7 +123,7 @@ def of_another_sequence(sequences: Sequences) -> Sequences:
     strange = {}
     for key, other in zip(keys, keys[1:] + keys[:1], strict=True):
         own, theirs = sequences[key], sequences[other]
-        if own[0][0].size == theirs[0][0].size:
+        if other != key and own[0][0].size == theirs[0][0].size:
             strange[key] = [
                 (dataclasses.replace(look, sums=theirs[i % len(theirs)][0].sums), sharp)
                 for i, (look, sharp) in enumerate(own)
@@ -209,7 +209,9 @@ def is_square(look: Look) -> bool:
 
 
 def print_row(by: str, name: str, expected: str, says: list[str]) -> None:
-    counts = Counter(each.split(" (")[0] for each in says)
+    either = "or time reversed" * (expected == BACKWARDS)  # the sharp image alone cannot tell them
+    says = [expected if either and either in each else each.split(" (")[0] for each in says]
+    counts = Counter(says)
     right, unknown, nothing = (
         counts[key] for key in (expected, "cannot tell", "nothing in common")
     )
