@@ -9,6 +9,9 @@ import typer
 
 from baselines.efnet.shipped import LIST
 
+Baseline = Annotated[
+    str | None, typer.Option(help="efnet, edi, blurry, or a module of yours; default: efnet")
+]
 Checkpoints = Annotated[
     list[Path] | None,
     typer.Option(

@@ -24,6 +24,7 @@ from baselines.launch import Launch, launch
 from baselines.mean import load_mean
 from baselines.options import (
     Afresh,
+    Baseline,
     Checkpoints,
     Data,
     Engine,
@@ -64,9 +65,7 @@ from challenge.runs import SUBMISSIONS, load_record, save_record
 
 def command(
     run: Annotated[str | None, typer.Argument(help="a training; default: the newest one")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="efnet, edi, blurry, or a module of yours; default: efnet")
-    ] = None,
+    baseline: Baseline = None,
     checkpoint: Checkpoints = None,
     weights: Weights = None,
     data: Data = None,
@@ -110,8 +109,8 @@ def command(
         return launch(processes, "baselines.predict", given, folders, "the same command goes on")
 
     def prepare() -> tuple[Plan, list[str]]:
-        files = tuple(checkpoint or ())
-        training, files = find_weights(run, baseline, files, runs, weights, shipped)
+        given_files = tuple(checkpoint or ())
+        training, files = find_weights(run, baseline, given_files, runs, weights, shipped)
         config = read_training_config(training) if training else {}
         source, played_by = find_data(data, rules, config)
         called = name_for(training, files, baseline) if name is None else name

@@ -150,7 +150,7 @@ def real_inputs(
         source = DataSource.of_folder(data, metadata.reading.representation.bins)
     else:
         source = DataSource(embedded.DEFAULT_ROOT)
-        if trained_on and "root" in trained_on and DataSource.of_config(trained_on).root.is_dir():
+        if trained_on and trained_on.get("root") and DataSource.of_config(trained_on).root.is_dir():
             source = DataSource.of_config(trained_on)
     try:
         return [_part_of_first_frame(metadata, source)]
