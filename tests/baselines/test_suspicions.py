@@ -79,7 +79,7 @@ def test_events_of_other_frames_are_found_where_all_comparisons_say_so(root: Pat
         shutil.copy(other, path)
     (said,) = suspicions(DataSource(root), "val")
     assert "events and images have nothing in common" in said
-    for path in (root / "val").glob("*/*_00024*"):  # two sharp images are left, and one neighbour
+    for path in (root / "val").glob("*/*_00024*"):  # one pair is left to compare
         path.unlink()
     shutil.rmtree(root / "val" / "sharp")
     assert suspicions(DataSource(root), "val") == []
