@@ -124,7 +124,7 @@ def find_checkpoint(source: str | None, runs: Path, shipped: Path = WEIGHTS) -> 
     if source is not None and (Path(source).is_file() or Path(source).suffix):
         return Path(source)
     trained = source is not None and any((each / source / BEST).exists() for each in (Path(), runs))
-    if source in shipped_weights(shipped) and not trained:
+    if source is not None and not trained and source in shipped_weights(shipped):
         return find_shipped(source, shipped).path
     _, (checkpoint,) = find_weights(source, None, (), runs, shipped=shipped)
     return checkpoint

@@ -89,7 +89,8 @@ def shipped_weights(folder: Path = WEIGHTS) -> dict[str, Shipped]:
         ConfigError: facts with an unknown or missing key, or a value that cannot be.
     """
     weights, facts = (
-        {path.stem: path for path in folder.glob(f"*{suffix}")} for suffix in (SUFFIX, FACTS_SUFFIX)
+        {path.stem: path for path in folder.glob(f"[!.]*{suffix}")}  # hidden: an export was killed
+        for suffix in (SUFFIX, FACTS_SUFFIX)
     )
     if alone := sorted(weights.keys() ^ facts.keys()):
         lacking = [

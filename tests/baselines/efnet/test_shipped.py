@@ -66,6 +66,8 @@ def test_a_pair_is_read_with_all_its_facts(tmp_path: Path) -> None:
     assert (found["a"].licence, found["a"].card) == ("MIT", "docs/weights/a.md")
     assert found["a"].exposure_ms == (2.0, 40.0) and found["a"].sha256 == sha256(path)
     assert find_shipped("a", tmp_path) == found["a"]
+    (tmp_path / ".a.1234.safetensors").touch()  # what a killed export leaves
+    assert shipped_weights(tmp_path) == found
 
 
 def test_no_folder_holds_none(tmp_path: Path) -> None:
