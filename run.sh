@@ -14,10 +14,10 @@ prepare      a store that training reads quickly: [CONFIG.yml] [KEY=VALUE ...] [
 import       a recording of your own into data/NAME: RECORDING [--frames FOLDER ...]
 train        train the network: [CONFIG.yml] [KEY=VALUE ...]
 runs         the trainings: state, time left, best score, where they differ: [NAME] [--csv FILE]
-predict      restore a split and write its PNGs
+predict      restore a split and write its PNGs: [RUN] [--data DIR] [--weights NAME|list]
 fuse         write the mean of several runs as a run of its own: RUN RUN ... --name NAME
-export       a trained network as a file for other engines: [RUN|CHECKPOINT] [--format onnx|openvino|safetensors]
-profile      what a baseline takes: MACs, FLOPs, parameters, activations, seconds, memory: [RUN|CHECKPOINT] [--size WxH]
+export       a trained network as a file for other engines: [RUN|CHECKPOINT|NAME] [--format onnx|openvino|safetensors]
+profile      what a baseline takes: MACs, FLOPs, parameters, activations, seconds, memory: [RUN|CHECKPOINT|NAME] [--size WxH]
 score        compare predictions with the sharp images, and with `blurry` and `edi`: [FOLDER_OR_ZIP]
 weights      get the pretrained networks that LPIPS needs: [--net alex|vgg|all]
 leaderboard  all runs in one table: [--csv FILE]

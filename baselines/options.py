@@ -7,6 +7,11 @@ from typing import Annotated
 
 import typer
 
+from baselines.efnet.shipped import LIST
+
+Baseline = Annotated[
+    str | None, typer.Option(help="efnet, edi, blurry, or a module of yours; default: efnet")
+]
 Checkpoints = Annotated[
     list[Path] | None,
     typer.Option(
@@ -15,6 +20,13 @@ Checkpoints = Annotated[
 ]
 Data = Annotated[
     Path | None, typer.Option(help="folder with {val,test}/ in any format; default: RUN's")
+]
+Splits = Annotated[
+    list[str] | None, typer.Option("--split", help="default: val and test, those there are")
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(help=f"a network that comes with the kit, by name; {LIST}: which there are"),
 ]
 Rules = Annotated[
     str | None,

@@ -12,6 +12,7 @@ import yaml
 
 from baselines import BEST, CONFIG
 from baselines.efnet.inference import Inference
+from baselines.efnet.shipped import DEFAULT, WEIGHTS, find_shipped, shipped_weights
 from challenge import SPLITS
 from challenge.datasets import BINS, DataSource
 from challenge.datasets.layout import inputs_sha256, rules_named
@@ -23,40 +24,79 @@ from challenge.simulation import embedded
 
 
 def find_weights(
-    run: str | None, baseline: str | None, checkpoints: tuple[Path, ...], runs: Path
+    run: str | None,
+    baseline: str | None,
+    checkpoints: tuple[Path, ...],
+    runs: Path,
+    named: str | None = None,
+    shipped: Path = WEIGHTS,
 ) -> tuple[Path | None, tuple[Path, ...]]:
     """Find the training that is meant, if any, and the weights to use, if any.
 
-    EFNet, which is the default, takes those of the training unless others are given.
+    EFNet, which is the default, takes those of the training unless others are given; where nothing
+    was trained, those that come with the kit, and a sentence says so.
+
+    Args:
+        run, baseline, checkpoints: as the command line has them.
+        runs: where trainings are.
+        named: weights that come with the kit.
+        shipped: where those are.
 
     Raises:
-        ConfigError: no such training, or it has no `best.pth` yet.
+        ConfigError: no such training, or it has no `best.pth` yet; no such weights.
+        DataError: shipped weights are damaged.
     """
     learns = baseline in (None, "efnet")
+    if named is not None:
+        besides = ((run, "RUN"), (checkpoints, "--checkpoint"), (not learns, "--baseline"))
+        if others := [what for given, what in besides if given]:
+            raise ConfigError(
+                f"--weights {named}: says alone what restores; leave out {', '.join(others)}, "
+                "or --weights"
+            )
+        return None, (find_shipped(named, shipped).path,)
     if run is None and (checkpoints or not learns):
         return None, checkpoints
-    training = find_training(run, runs)
+    if run is None and not trained_in(runs) and DEFAULT in shipped_weights(shipped):
+        default = find_shipped(DEFAULT, shipped)
+        print(f"nothing trained yet: taking the shipped weights {DEFAULT} ({default.card})")
+        return None, (default.path,)
+    training = find_training(run, runs, shipped)
     return training, checkpoints or ((training / BEST,) if learns else ())
 
 
-def find_training(run: str | None, runs: Path) -> Path:
+def trained_in(runs: Path) -> list[Path]:
+    """List the trainings that have a `best.pth`, the newest last."""
+    best = sorted(runs.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
+    return [path.parent for path in best]
+
+
+def find_training(run: str | None, runs: Path, shipped: Path = WEIGHTS) -> Path:
     """Find the folder of a named training, or of the newest one, below `runs`.
+
+    Args:
+        shipped: where weights are that come with the kit, for the message.
 
     Raises:
         ConfigError: there is none, or it has no `best.pth` yet.
     """
-    trained = sorted(runs.glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
+    trained = trained_in(runs)
     if run is None:
         if not trained:
             raise ConfigError(
                 f"{runs}: nothing trained yet; `bash run.sh train`, "
                 "or `bash run.sh predict --baseline edi`"
             )
-        return trained[-1].parent
+        return trained[-1]
     folder = Path(run) if (Path(run) / BEST).exists() else runs / run
     if not (folder / BEST).exists():
-        known = ", ".join(sorted(path.parent.name for path in trained)) or "none"
-        raise ConfigError(f"{folder}: no {BEST} there; trainings: {known}")
+        known, come = (
+            ", ".join(sorted(names)) or "none"
+            for names in ([path.name for path in trained], shipped_weights(shipped))
+        )
+        raise ConfigError(
+            f"{folder}: no {BEST} there; trainings: {known}; shipped weights (--weights): {come}"
+        )
     return folder
 
 

@@ -16,13 +16,15 @@ from typing import Annotated
 
 import typer
 
-from baselines import RUNS
+from baselines import RUNS, suspicions
 from baselines.distributed import World, joined
 from baselines.efnet.inference import Inference, parse_sides
+from baselines.efnet.shipped import LIST, WEIGHTS, shipped_weights, show
 from baselines.launch import Launch, launch
 from baselines.mean import load_mean
 from baselines.options import (
     Afresh,
+    Baseline,
     Checkpoints,
     Data,
     Engine,
@@ -36,7 +38,9 @@ from baselines.options import (
     Precision,
     Rdzv,
     Rules,
+    Splits,
     Tile,
+    Weights,
 )
 from baselines.plan import (
     Plan,
@@ -53,7 +57,7 @@ from baselines.restoring import restore_all
 from baselines.stopping import Stop, Stopped
 from baselines.unfinished import Unfinished
 from challenge import cli
-from challenge.datasets import Dataset, provide_frames, stored_grid_doubt
+from challenge.datasets import Dataset, DataSource, provide_frames, stored_grid_doubt
 from challenge.environment.locks import locked
 from challenge.errors import ConfigError
 from challenge.runs import SUBMISSIONS, load_record, save_record
@@ -61,14 +65,11 @@ from challenge.runs import SUBMISSIONS, load_record, save_record
 
 def command(
     run: Annotated[str | None, typer.Argument(help="a training; default: the newest one")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="efnet, edi, blurry, or a module of yours; default: efnet")
-    ] = None,
+    baseline: Baseline = None,
     checkpoint: Checkpoints = None,
+    weights: Weights = None,
     data: Data = None,
-    split: Annotated[
-        list[str] | None, typer.Option(help="default: val and test, those there are")
-    ] = None,
+    split: Splits = None,
     rules: Rules = None,
     name: Annotated[str | None, typer.Option(help="of the predictions; default: RUN's")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
@@ -88,36 +89,54 @@ def command(
     given: Sequence[str],
     submissions: Path,
     runs: Path,
+    shipped: Path,
 ) -> int:
     """Restore blurry frames into submissions/<challenge>/<split>/<name>/*.png.
+
+    Where nothing was trained, by the network that comes with the kit.
 
     Example: bash run.sh predict --data /data/my_recording --split test
 
     Four GPUs, each frame on one of them: bash run.sh predict --nproc 4
     """
+    if weights == LIST:
+        show(shipped_weights(shipped).values())
+        return 0
     settings = Inference(engine, precision, parse_sides(tile), overlap, flips, local, memory)
     processes = Launch(nproc, nnodes, rdzv, max_restarts)
     if processes.asked_for:
-        folders = [submissions, runs]
+        folders = [submissions, runs, shipped]
         return launch(processes, "baselines.predict", given, folders, "the same command goes on")
 
     def prepare() -> tuple[Plan, list[str]]:
-        training, weights = find_weights(run, baseline, tuple(checkpoint or ()), runs)
+        given_files = tuple(checkpoint or ())
+        training, files = find_weights(run, baseline, given_files, runs, weights, shipped)
         config = read_training_config(training) if training else {}
         source, played_by = find_data(data, rules, config)
-        called = name_for(training, weights, baseline) if name is None else name
-        plan = Plan(source, played_by, called, baseline or "efnet", weights, device, config=config)
+        called = name_for(training, files, baseline) if name is None else name
+        plan = Plan(source, played_by, called, baseline or "efnet", files, device, config=config)
         plan = dataclasses.replace(plan, settings=settings, afresh=afresh)
-        parts = split or splits_of(source)
-        for part in parts:
-            provide_frames(source.root, part)
-            if split:  # asked for by name: refused before any is restored
-                source.of_split(part).open(part)
+        parts = ready_splits(source, split)
         if doubt := stored_grid_doubt(source):
             cli.warn_once(doubt)
         return dataclasses.replace(plan, place=place_for(plan, submissions)), parts
 
     return predict_here(prepare, submissions)
+
+
+def ready_splits(source: DataSource, asked: list[str] | None) -> list[str]:
+    """List the splits to restore, and see that their frames are there as files.
+
+    Raises:
+        DataError: there are none, or one that was asked for by name cannot be read: before any is
+            restored.
+    """
+    parts = asked or splits_of(source)
+    for part in parts:
+        provide_frames(source.root, part)
+        if asked:
+            source.of_split(part).open(part)
+    return parts
 
 
 def predict_here(prepare: Callable[[], tuple[Plan, list[str]]], submissions: Path) -> int:
@@ -166,7 +185,8 @@ def predict(plan: Plan, split: str, submissions: Path, stop: Stop | None = None)
     if source != plan.source:
         print(f"{split}: no voxel grids are stored; they are made of its raw events")
     dataset = source.open(split)
-    afresh = plan.afresh and not world.noted(f"{split} begun")
+    begun = world.noted(f"{split} begun")  # before all processes were started again
+    afresh = plan.afresh and not begun
     with contextlib.ExitStack() as held:
 
         def begin() -> Unfinished:
@@ -182,6 +202,8 @@ def predict(plan: Plan, split: str, submissions: Path, stop: Stop | None = None)
         used = {"device": restorer.device, "inference": settings_of(restorer)}
         world.first(lambda: work.begin(used))
         world.note(f"{split} begun")
+        if getattr(restorer, "reads_events", True) and not (plan.reference or begun):
+            world.first(lambda: suspicions.warn(source, split, plan.checkpoints))
         runtime = restore_all(restorer, dataset, work, f"{plan.name} {split}", stop)
 
         def end() -> None:
@@ -223,11 +245,14 @@ def own_device(name: str, world: World) -> str:
 
 
 def main(
-    argv: Sequence[str] | None = None, submissions: Path = SUBMISSIONS, runs: Path = RUNS
+    argv: Sequence[str] | None = None,
+    submissions: Path = SUBMISSIONS,
+    runs: Path = RUNS,
+    shipped: Path = WEIGHTS,
 ) -> int:
     """Run the command line; return the exit code."""
     given = sys.argv[1:] if argv is None else argv
-    folders = {"submissions": submissions, "runs": runs}
+    folders = {"submissions": submissions, "runs": runs, "shipped": shipped}
     return cli.run(command, given, "bash run.sh predict", given=given, **folders)
 
 

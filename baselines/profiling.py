@@ -21,8 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from baselines import RUNS
-from baselines.efnet.export import find_checkpoint, parse_size
+from baselines.efnet.export import SOURCE, SOURCE_HELP, find_checkpoint, parse_size
 from baselines.efnet.inference import Inference, parse_sides
+from baselines.efnet.shipped import WEIGHTS
 from baselines.measuring import Job, Profile, measure
 from baselines.options import Engine, Precision, Tile
 from baselines.plan import splits_of
@@ -48,9 +49,7 @@ NOTES = {
 
 
 def command(
-    source: Annotated[
-        str | None, typer.Argument(metavar="[RUN|CHECKPOINT]", help="default: the newest training")
-    ] = None,
+    source: Annotated[str | None, typer.Argument(metavar=SOURCE, help=SOURCE_HELP)] = None,
     baseline: Annotated[
         str, typer.Option(help="efnet, edi, blurry, or a module of yours")
     ] = "efnet",
@@ -76,6 +75,7 @@ def command(
     json: Annotated[Path | None, typer.Option(help="file to write all of it to")] = None,
     *,
     runs: Path,
+    shipped: Path,
 ) -> None:
     """Count MACs, FLOPs, parameters and activations; time the restoring; measure its memory.
 
@@ -86,7 +86,7 @@ def command(
         raise ConfigError("--size dynamic: expected WIDTHxHEIGHT, such as 1632x1224")
     checkpoint = None
     if source is not None or baseline == "efnet":
-        checkpoint = find_checkpoint(source, runs)
+        checkpoint = find_checkpoint(source, runs, shipped)
     frames = DataSource(embedded.DEFAULT_ROOT) if data is None else DataSource.of_folder(data)
     if data is None:
         embedded.ensure(embedded.DEFAULT_ROOT)
@@ -151,9 +151,9 @@ def record(profiles: Sequence[Profile], checkpoint: Path | None) -> dict[str, An
     }
 
 
-def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:
+def main(argv: Sequence[str] | None = None, runs: Path = RUNS, shipped: Path = WEIGHTS) -> int:
     """Run the command line; return the exit code."""
-    return cli.run(command, argv, "bash run.sh profile", runs=runs)
+    return cli.run(command, argv, "bash run.sh profile", runs=runs, shipped=shipped)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ class Restorer(Protocol):
 
     One that makes voxel grids of raw events may say of how many time bins: `bins: int`. One that is
     told how to restore says how it does: `settings: Inference`. One that can say more than 256
-    levels has `estimate(sample) -> (H, W, 3) float32`, 0 to 1: several are averaged by that.
+    levels has `estimate(sample) -> (H, W, 3) float32`, 0 to 1: several are averaged by that. One
+    that does without events says so, and nobody is warned of theirs: `reads_events = False`.
     """
 
     parameters: int  # learnt ones

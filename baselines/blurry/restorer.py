@@ -14,6 +14,7 @@ class Blurry:
     """Returns its input."""
 
     parameters = 0
+    reads_events = False
     device = "cpu"
     description = "the blurry input, unchanged"
 

@@ -125,7 +125,7 @@ class TrainConfig:
     fused: bool | None = None  # AdamW in one call; None: where torch has it for the device
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     seed: int = 10
-    weights: str | None = None  # start from these
+    weights: str | None = None  # start from these: a file, or shipped weights by their name
     log_every: int = 200  # iterations
     save_every: int = 5_000
     stop_after_nan: int = 10  # so many steps in a row whose loss or gradient is no finite number

@@ -25,13 +25,16 @@ from baselines.efnet.exporting import (
 )
 from baselines.efnet.inputs import Batch, arrays_of, inputs_of
 from baselines.efnet.metadata import Metadata
-from baselines.plan import find_training
+from baselines.efnet.shipped import WEIGHTS, find_shipped, shipped_weights
+from baselines.plan import find_weights
 from challenge import SPLITS, cli
 from challenge.datasets import DataSource
 from challenge.errors import ChallengeError, ConfigError
 from challenge.sample import Window
 from challenge.simulation import embedded
 
+SOURCE = "[RUN|CHECKPOINT|NAME]"
+SOURCE_HELP = "a training, a file or shipped weights; default: the newest training"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "safetensors": ".safetensors"}
 DYNAMIC = "dynamic"
 LOOKED_AT = (128, 160)
@@ -39,15 +42,14 @@ LOOKED_AT = (128, 160)
 
 
 def command(
-    source: Annotated[
-        str | None, typer.Argument(metavar="[RUN|CHECKPOINT]", help="default: the newest training")
-    ] = None,
+    source: Annotated[str | None, typer.Argument(metavar=SOURCE, help=SOURCE_HELP)] = None,
     format: Annotated[str, typer.Option(help=", ".join(SUFFIXES))] = "onnx",
     size: Annotated[
         str, typer.Option(help="WIDTHxHEIGHT of what it will restore, or dynamic: any")
     ] = DYNAMIC,
     out: Annotated[
-        Path | None, typer.Option(help="file to write; default: beside the checkpoint")
+        Path | None,
+        typer.Option(help="file to write; default: beside the checkpoint; of shipped ones, here"),
     ] = None,
     data: Annotated[
         Path | None,
@@ -55,6 +57,7 @@ def command(
     ] = None,
     *,
     runs: Path,
+    shipped: Path,
 ) -> None:
     """Export a network, and compare it with torch before the file is kept.
 
@@ -65,8 +68,10 @@ def command(
     if format not in SUFFIXES:
         raise ConfigError(f"--format {format}: expected {' or '.join(SUFFIXES)}")
     height_width = parse_size(size)
-    checkpoint = find_checkpoint(source, runs)
-    target = out or checkpoint.with_name(default_name(checkpoint, format, height_width))
+    checkpoint = find_checkpoint(source, runs, shipped)
+    ours = checkpoint.resolve().parent == shipped.resolve()  # the kit's folder stays as it is
+    name = default_name(checkpoint, format, height_width)
+    target = out or (Path(name) if ours else checkpoint.with_name(name))
     if target.suffix.lower() != SUFFIXES[format]:
         raise ConfigError(f"--out {target}: expected a name that ends in {SUFFIXES[format]}")
     if target.resolve() == checkpoint.resolve():
@@ -103,15 +108,26 @@ def parse_size(text: str) -> tuple[int, int] | None:
     return int(match[2]), int(match[1])
 
 
-def find_checkpoint(source: str | None, runs: Path) -> Path:
-    """Find the checkpoint that is meant: a file, or the best of a training.
+def find_checkpoint(source: str | None, runs: Path, shipped: Path = WEIGHTS) -> Path:
+    """Find the checkpoint that is meant: a file, the best of a training, or shipped weights.
+
+    Args:
+        source: a path, or a name, of which a training's comes first; None: the newest training,
+            where there is none the default of the shipped weights.
+        runs: where trainings are.
+        shipped: where weights are that come with the kit.
 
     Raises:
         ConfigError: there is none.
+        DataError: shipped weights are damaged.
     """
     if source is not None and (Path(source).is_file() or Path(source).suffix):
         return Path(source)
-    return find_training(source, runs) / BEST
+    trained = source is not None and any((each / source / BEST).exists() for each in (Path(), runs))
+    if source is not None and not trained and source in shipped_weights(shipped):
+        return find_shipped(source, shipped).path
+    _, (checkpoint,) = find_weights(source, None, (), runs, shipped=shipped)
+    return checkpoint
 
 
 def default_name(checkpoint: Path, format: str, size: tuple[int, int] | None) -> str:
@@ -134,7 +150,7 @@ def real_inputs(
         source = DataSource.of_folder(data, metadata.reading.representation.bins)
     else:
         source = DataSource(embedded.DEFAULT_ROOT)
-        if trained_on and DataSource.of_config(trained_on).root.is_dir():
+        if trained_on and trained_on.get("root") and DataSource.of_config(trained_on).root.is_dir():
             source = DataSource.of_config(trained_on)
     try:
         return [_part_of_first_frame(metadata, source)]
@@ -159,9 +175,9 @@ def _part_of_first_frame(metadata: Metadata, source: DataSource) -> Batch:
     return inputs_of(arrays_of(sample, reading, Window(top, left, rows, columns)), reading)
 
 
-def main(argv: Sequence[str] | None = None, runs: Path = RUNS) -> int:
+def main(argv: Sequence[str] | None = None, runs: Path = RUNS, shipped: Path = WEIGHTS) -> int:
     """Run the command line; return the exit code."""
-    return cli.run(command, argv, "bash run.sh export", runs=runs)
+    return cli.run(command, argv, "bash run.sh export", runs=runs, shipped=shipped)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from baselines.efnet.metadata import Metadata
 from baselines.efnet.model import EFNet
 from baselines.efnet.tiles import composed
 from challenge.datasets import Dataset
-from challenge.errors import ConfigError
+from challenge.errors import ConfigError, DataError
 from challenge.images import to_uint8
 from challenge.sample import Sample
 
@@ -58,7 +58,8 @@ class EfnetRestorer:
                 is what that computes, and may be without content, on the device "meta".
             precision: the network's, unless the settings name one.
             reading: how the network reads a sample.
-            settings: with tiles left to memory, `fit` has to be asked; until then frames are whole.
+            settings: tiles left to memory are chosen by `fit`, at the latest for the first frame,
+                and again for a larger one.
             forward: computes the network by another engine; None: torch does.
             made_for: (H, W) in pixels that `forward` takes alone; None: it takes any.
         """
@@ -70,6 +71,7 @@ class EfnetRestorer:
         self.network = network.eval() if forward else network.to(device).eval()
         self.torch_device, self.reading, self.made_for = device, reading, made_for
         self.settings = replace(settings, precision=settings.precision or precision)
+        self.asked, self.fitted = settings.tiles, 0  # pixels of the largest frame that fits
         self.device, self.bins = device_name(device), reading.representation.bins
         words = f"; {settings.in_words()}" if settings.in_words() else ""
         self.description = f"EFNet (ECCV 2022), {self.parameters / 1e6:.2f} M parameters{words}"
@@ -86,7 +88,12 @@ class EfnetRestorer:
 
     def estimate(self, sample: Sample) -> np.ndarray:
         """Restore one frame: (H, W, 3) float32 RGB, about 0 to 1, neither clipped nor rounded."""
-        height, width = sample.blurry.shape[:2]
+        size, dtype = sample.blurry.shape, sample.blurry.dtype
+        if len(size) != 3 or size[2] != 3 or dtype != np.uint8:
+            raise DataError(f"{sample.frame}: expected (H, W, 3) uint8 RGB, found {size} {dtype}")
+        height, width = size[:2]
+        if not self.asked and height * width > self.fitted:
+            self.fit((height, width), sample.frame)
         full = (
             f"{sample.frame}: {self.device} has too little memory for a frame of {width}x{height} "
             "(width x height) restored so; use smaller tiles (--tile 256), another --device, a "
@@ -119,14 +126,14 @@ class EfnetRestorer:
         Raises:
             ChallengeError: memory cannot hold the tiles asked for, or not even the smallest.
         """
-        (height, width), asked = size, self.settings.tiles or self._made_for(size)
+        (height, width), asked = size, self.asked or self._made_for(size)
         said, engine = self.settings.memory, self.settings.engine or "torch"
         place = (self.wf, height, width, self.torch_device, self.precision)
         sides = asked or (largest_tile(*place, said, engine),)
         for side in sides:
             part = (min(side, height), min(side, width)) if side else size
             require_memory(self.wf, *part, *place[3:], what, said, engine)
-        self.settings = replace(self.settings, tiles=sides)
+        self.settings, self.fitted = replace(self.settings, tiles=sides), height * width
         if not any(side and side < max(size) for side in sides):
             return ""
         tiles = " and ".join(str(side) if side else "the whole frame" for side in sides)
@@ -176,19 +183,31 @@ def load(
         raise ConfigError(
             "efnet needs a checkpoint: --checkpoint FILE, or `bash run.sh train` first"
         )
-    settings = settings or Inference()
-    engine = choose_engine(settings.engine, checkpoint)
-    settings = replace(settings, engine=engine)
-    if engine == "torch":
-        network, metadata, _ = load_described(checkpoint, dataset.stored_kind)
-        target = choose_device(device)
-        lay_out(network, target)
-        restorer = EfnetRestorer(network, target, metadata.precision, metadata.reading, settings)
-    else:
-        restorer = _by_engine(engine, checkpoint, dataset.stored_kind, device, settings)
+    restorer = load_file(checkpoint, device, settings, dataset.stored_kind)
     if told := restorer.fit(largest_frame(dataset), "predict"):
         print(told)
     return restorer
+
+
+def load_file(
+    checkpoint: Path, device: str, settings: Inference | None, stored_kind: str | None = None
+) -> EfnetRestorer:
+    """Load a checkpoint, or a file that was exported from one, for frames of any size.
+
+    Arguments and errors as of `load`.
+
+    Args:
+        stored_kind: of the grids that the data have stored; None where they have raw events.
+    """
+    settings = settings or Inference()
+    engine = choose_engine(settings.engine, checkpoint)
+    settings = replace(settings, engine=engine)
+    if engine != "torch":
+        return _by_engine(engine, checkpoint, stored_kind, device, settings)
+    network, metadata, _ = load_described(checkpoint, stored_kind)
+    target = choose_device(device)
+    lay_out(network, target)
+    return EfnetRestorer(network, target, metadata.precision, metadata.reading, settings)
 
 
 def _by_engine(

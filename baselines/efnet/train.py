@@ -34,6 +34,7 @@ from baselines.efnet.folder import compare_settings, own_folder, run_folder, set
 from baselines.efnet.memory import out_of_memory_is
 from baselines.efnet.restorer import largest_frame
 from baselines.efnet.score_tables import FRAMES, VALIDATIONS, validations
+from baselines.efnet.shipped import weights_path
 from baselines.efnet.stages import stages_of
 from baselines.efnet.trainer import train
 from baselines.efnet.training import Training
@@ -126,7 +127,7 @@ def start(config: Config, folder: Path, stop: Stop) -> None:
         compare_settings(config, checkpoint, path)
         training.resume(checkpoint, path)
     elif config.train.weights:
-        weights = kit_path(config.train.weights)
+        weights = weights_path(config.train.weights)
         load_weights(training.network, load_checkpoint(weights)["params"], weights)
     crops = Crops(frames, config.data, config.train)
     began = time.process_time()

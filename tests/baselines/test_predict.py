@@ -34,7 +34,8 @@ def runs(tmp_path: Path) -> Path:
 @pytest.fixture()
 def main(submissions: Path, runs: Path) -> Main:
     """The command line, whose results land in folders of the test."""
-    return lambda arguments: predict.main(arguments, submissions, runs)
+    none = runs / "no-weights"  # what comes with the kit is tried in test_predict_shipped.py
+    return lambda arguments: predict.main(arguments, submissions, runs, none)
 
 
 def test_blurry_is_the_input_in_both_splits(main: Main, highrev: Path, submissions: Path) -> None:
@@ -160,7 +161,8 @@ def test_a_folder_made_elsewhere_is_never_replaced(
     "arguments, message",
     [
         ([], "nothing trained yet"),
-        (["nobody"], "no best.pth there; trainings: none"),
+        (["nobody"], "no best.pth there; trainings: none; shipped weights (--weights): none"),
+        (["--weights", "small", "--data", "{data}"], "none come with the kit yet"),
         (["--baseline", "edo", "--data", "{data}"], "expected one of blurry, edi, efnet"),
         (["--baseline", "edi", "--data", "nowhere"], "no val/ and no test/"),
         (["--baseline", "edi", "--data", "{data}", "--split", "tset"], "tset: no such folder"),

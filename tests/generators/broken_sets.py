@@ -191,6 +191,19 @@ def reversed_in_time(root: Path) -> None:
             np.savez_compressed(path, **{**turned, "timestamp": turn - turned["timestamp"]})
 
 
+def half_an_exposure_later(root: Path) -> None:
+    """Give each frame the second half of its events and the first of those of the next frame; the
+    last frame of a sequence has no more than half of its own.
+    """
+    for split in ("train", "val", "test"):
+        paths = [slices(root, each.stem, split) for each in sorted(root.glob(f"{split}/blur/*"))]
+        read = [[dict(np.load(path)) for path in frame] for frame in paths]
+        none = [{key: values[:0] for key, values in read[0][0].items()}] * 5
+        for frame, own, following in zip(paths, read, [*read[1:], none], strict=True):
+            for path, arrays in zip(frame, own[5:] + following[:5], strict=True):
+                np.savez_compressed(path, **arrays)
+
+
 def events_of(root: Path, frame: str, split: str) -> Events:
     return Events.concatenate([read_slice(path) for path in slices(root, frame, split)[:-1]])
 
@@ -413,6 +426,7 @@ ABOUT_ALIGNMENT = (
     Fault("upside down", change_all(mirrored("x", HEIGHT)), "alignment", ALIGNED),
     Fault("polarity flipped", change_all(flipped), "alignment", ALIGNED),
     Fault("time reversed", reversed_in_time, "alignment", ALIGNED),
+    Fault("half an exposure later", half_an_exposure_later, "alignment", ALIGNED),
     Fault("events of other frames", exchange_frames, "alignment", ALIGNED, "warning"),
 )
 FAULTS = (

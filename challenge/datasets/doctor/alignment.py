@@ -11,7 +11,9 @@ where s, from 0 to 1, is when in its exposure an event happened. Both sides are 
 sensor, with the events as they are and as each mirroring would have them. What is right stands out
 (measured: `benchmarks/README.md`); a negative correlation is a flipped polarity, or reversed time.
 Where there is neither a sharp image nor a next frame, the gradients of log B and of the first sum
-are correlated instead; this is weaker, since the edges of the scene stand in B as well.
+are correlated instead; this is weaker, since the edges of the scene stand in B as well. If the
+events are those of half an exposure before or after, the weights of the second sum move by as much
+(then some events are missing at one end, and more correlates all the same).
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ SWAPPED = (
     *("turned by 90 degrees to the right", "with x and y swapped and turned by 180 degrees"),
 )
 FLIPPED, BACKWARDS = "with the polarity flipped", "with time running backwards in each exposure"
+MOVED = tuple(f"as those of half an exposure {when}" for when in ("earlier", "later"))
+MOMENTS = (*MOVED, BACKWARDS)
 LEAST_SIGNAL = 1.4
 """Of the power of the event sum over that of signs drawn at random: 1 where there is only noise
 (0.98 to 1.02 measured), 1.5 and more where something moved."""
@@ -40,6 +44,10 @@ CLEAR, CLEAR_GRADIENT = 0.35, 0.08
 MARGIN = 2.0
 """A version is taken for the right one where it correlates so much, and so many times as much as
 any other."""
+MOMENT_MARGIN = 1.1
+"""So many times as much as the events as they are correlate those of other moments: 0.9 and less
+where they are right, 1.2 and more where they are those of half an exposure later.
+"""
 NOTHING = 0.15
 TAMED = 0.999
 
@@ -93,13 +101,15 @@ class EventSums:
     """Sums of the signs of one exposure's events, in (rows, columns) cells.
 
     noise: what the power of `middle` would be, were the signs random. rising: weighted by s. total:
-    by 1. late: of those with s >= 1/2 alone. after: of those between the exposure and the next.
+    by 1. late, end: of those with s >= 1/2 alone, weighted by 1 and by s - 1/2. after: of those
+    between the exposure and the next.
     """
 
     noise: float
     rising: np.ndarray
     total: np.ndarray
     late: np.ndarray
+    end: np.ndarray
     after: np.ndarray
 
     @property
@@ -111,6 +121,16 @@ class EventSums:
     def middle(self) -> np.ndarray:
         """Weighted by 1 - s in the second half, and by -s in the first."""
         return np.asarray(self.late - self.rising)
+
+    @property
+    def start(self) -> np.ndarray:
+        """Weighted by 1/2 - s, those of the first half alone."""
+        return np.asarray(self.total / 2 - self.rising + self.end)
+
+    @property
+    def peak(self) -> np.ndarray:
+        """Weighted by 1 - |s - 1/2|."""
+        return np.asarray(self.total - self.start - self.end)
 
     @property
     def signal(self) -> float:
@@ -133,11 +153,12 @@ def sums_of_counts(counts: np.ndarray, moments: np.ndarray) -> EventSums:
     weights = np.minimum(moments, 1 - moments) ** 2
     noise = float(np.abs(counts).sum(axis=(1, 2), dtype=np.float64) @ weights)
     late = np.where(moments > 0.5, 1.0, np.where(moments < 0.5, 0.0, 0.5))
-    rising, total, later = (
+    end = np.maximum(moments - 0.5, 0.0)
+    maps = [
         np.tensordot(weight, small, 1).astype(np.float32)
-        for weight in (moments, np.ones(bins), late)
-    )
-    return EventSums(noise, rising, total, later, np.zeros_like(total))
+        for weight in (moments, np.ones(bins), late, end, np.zeros(bins))
+    ]
+    return EventSums(noise, *maps)
 
 
 @dataclass(frozen=True)
@@ -145,12 +166,14 @@ class Vote:
     """How one frame correlates with its events: as they are, and in each other version.
 
     sure: whether the images compared are certainly neighbours: else a low score tells nothing.
+    moments: how the events would correlate if they were those of `MOMENTS`; of "next" alone.
     """
 
     frame: str
     by: str  # "sharp", "next" or "gradient"
     scores: tuple[float, ...]
     sure: bool = True
+    moments: tuple[float, ...] = ()
 
 
 def tamed(sums: np.ndarray) -> np.ndarray:
@@ -186,7 +209,13 @@ def vote_by_next(
     """Compare log B' - log B with the events from one exposure to the next."""
     between = tamed(first.rising + first.after + then.falling)
     scores = [correlation(log_change, each) for each in versions(between)]
-    return Vote(frame, "next", tuple(scores), sure)
+    others = (
+        first.end + first.after / 2 + then.peak,
+        first.peak + first.after / 2 + then.start,
+        first.falling + first.after + then.rising,
+    )
+    moments = [correlation(log_change, tamed(each)) for each in others]
+    return Vote(frame, "next", tuple(scores), sure, tuple(moments))
 
 
 def vote_by_gradient(frame: str, log_blurry: np.ndarray, sums: EventSums) -> Vote:
@@ -221,18 +250,23 @@ class Verdict:
 
 
 def judge(votes: Sequence[Vote]) -> Verdict:
-    """Take the median of the best votes that there are, and see which version stands out."""
+    """Take the median of the best votes that there are, and see which version stands out.
+
+    They may be of frames of several sizes: what only square ones can tell is left out then.
+    """
     strong = [vote for vote in votes if vote.by != "gradient"]
     chosen = strong or votes
     if not chosen:
         return Verdict("cannot tell")
+    if verdict := _of_other_moments([vote for vote in votes if vote.by == "next"]):
+        return verdict
     sharp, after = (
         float(np.median([vote.scores[0] for vote in votes if vote.by == by] or [0.0]))
         for by in ("sharp", "next")
     )
     if sharp <= -CLEAR and after >= CLEAR:  # only what happens within an exposure has turned
         return Verdict(BACKWARDS, "sharp", -sharp, sharp)
-    medians = np.median([vote.scores for vote in chosen], axis=0)
+    medians = _medians([vote.scores for vote in chosen])
     by = chosen[0].by
     best = int(np.argmax(np.abs(medians)))
     others = float(np.abs(np.delete(medians, best)).max())
@@ -248,3 +282,22 @@ def judge(votes: Sequence[Vote]) -> Verdict:
     if strong and abs(score) < NOTHING and all(vote.sure for vote in strong):
         return Verdict("nothing in common", by, float(medians[0]), abs(score))
     return Verdict("cannot tell", by, float(medians[0]), abs(score))
+
+
+def _of_other_moments(after: Sequence[Vote]) -> Verdict | None:
+    """See whether the next frames clearly fit the events as those of other moments."""
+    if not after:
+        return None
+    moments = _medians([vote.moments for vote in after])
+    score = float(np.median([vote.scores[0] for vote in after]))
+    best = int(np.argmax(moments))
+    others = max(score, *np.delete(moments, best).tolist())
+    if moments[best] < CLEAR or moments[best] < MOMENT_MARGIN * others:
+        return None
+    return Verdict(MOMENTS[best], "next", float(moments[best]), score)
+
+
+def _medians(scores: Sequence[tuple[float, ...]]) -> np.ndarray:
+    """Take the median of each score that all have."""
+    fewest = min(map(len, scores))
+    return np.asarray(np.median([each[:fewest] for each in scores], axis=0))

@@ -278,7 +278,7 @@ def _sums(slices: Sequence[Slice], size: tuple[int, int]) -> EventSums | None:
     def add(place: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.bincount(place, weight, count + 1)[:-1].reshape(cells.shape)
 
-    rising, total, late = (np.zeros(cells.shape) for _ in range(3))
+    rising, total, late, end = (np.zeros(cells.shape) for _ in range(4))
     noise = 0.0
     for each in inside:
         place, sign = places(each), np.where(each.p > 0, 1.0, -1.0)
@@ -288,10 +288,13 @@ def _sums(slices: Sequence[Slice], size: tuple[int, int]) -> EventSums | None:
         total += early_sum + late_sum
         late += late_sum
         noise += float((np.minimum(s, 1.0 - s) ** 2).sum())
-        rising += add(place, np.multiply(s, sign, out=s))
+        weighted = np.multiply(s, sign, out=s)
+        end_sum = add(place[middle:], weighted[middle:])
+        rising += add(place[:middle], weighted[:middle]) + end_sum
+        end += end_sum - late_sum / 2
     after = slices[-1]
     between = add(places(after), np.where(after.p > 0, 1.0, -1.0))
-    maps = (each.astype(np.float32) for each in (rising, total, late, between))
+    maps = (each.astype(np.float32) for each in (rising, total, late, end, between))
     return EventSums(noise, *maps)
 
 

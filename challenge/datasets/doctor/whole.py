@@ -31,25 +31,9 @@ class Tally:
 
     def add(self, look: Look) -> None:
         """Take the next frame, in the order of splits, sequences and numbers."""
-        files = look.files
-        if look.signal >= LEAST_SIGNAL:
-            key = (files.split, sequence_of(files.frame))
-            self.votes[key] += look.votes
-            self.votes[key] += self._with_the_one_before(look)
+        self.votes[look.files.split, sequence_of(look.files.frame)] += votes_of(look, self._before)
         self._before = look
         self.seen.looks.append(look.without_images())
-
-    def _with_the_one_before(self, look: Look) -> Iterator[Vote]:
-        before = self._before
-        if before is None or before.sums is None or look.sums is None:
-            return
-        if before.log_blurry is None or look.log_blurry is None or before.size != look.size:
-            return
-        near = neighbours(before, look)
-        if near != "no":
-            change = look.log_blurry - before.log_blurry
-            sure = near == "yes"
-            yield vote_by_next(look.files.frame, change, before.sums, look.sums, sure)
 
     def findings(self) -> Iterator[Finding]:
         """Find all that the frames together tell."""
@@ -99,6 +83,25 @@ class Tally:
                     *("events that follow the images", f"correlation {vote.scores[0]:.2f}"),
                     *("do blurry frame, sharp image and events belong together?", "warning"),
                 )
+
+
+def votes_of(look: Look, before: Look | None) -> Iterator[Vote]:
+    """Give the votes of a frame whose events show anything, with those beside the frame before it.
+
+    Args:
+        look, before: with their images. None: there is no frame before it.
+    """
+    if look.signal < LEAST_SIGNAL:
+        return
+    yield from look.votes
+    if before is None or before.sums is None or look.sums is None:
+        return
+    if before.log_blurry is None or look.log_blurry is None or before.size != look.size:
+        return
+    near = neighbours(before, look)
+    if near != "no":
+        change = look.log_blurry - before.log_blurry
+        yield vote_by_next(look.files.frame, change, before.sums, look.sums, near == "yes")
 
 
 def neighbours(before: Look, look: Look) -> str:
