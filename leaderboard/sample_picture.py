@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ FIRST = ("val", "test", "train", "addition")
 NARROWEST_BIN = 130
 """Pixels of a panel of one bin."""
 PLOT = 120
-NORMALISATIONS = {
+NORMALISATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "nonzero": normalise_nonzero,
     "magnitude": normalise_magnitude,
     "contrast": normalise_contrast,
