@@ -10,7 +10,15 @@ import pytest
 
 from challenge.errors import ConfigError
 from challenge.simulation.frames import BAYER
-from challenge.simulation.world import LIMITS, Take, World, between, draw_take, load_world
+from challenge.simulation.world import (
+    FOLDER,
+    LIMITS,
+    Take,
+    World,
+    between,
+    draw_take,
+    load_world,
+)
 
 NUMBER = 400
 IN_TIME = ("path_px", "object_px", "px_s")
@@ -81,6 +89,23 @@ def test_shares_and_weights_are_kept(world: World, takes: list[Take]) -> None:
 def test_where_photons_are_few_the_events_are_noisy(takes: list[Take]) -> None:
     logs = np.log([(take.electrons, take.shot_hz) for take in takes])
     assert np.corrcoef(logs.T)[0, 1] < -0.8
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.yml"))])
+def test_worlds_that_come_with_the_kit_lie_inside_the_wide_one(name: str, world: World) -> None:
+    """What a narrower world draws could be drawn in the wide one, but for the mix."""
+    mine = load_world(name)
+    for key, value in dataclasses.asdict(mine).items():
+        if isinstance(value, list):
+            low, high = getattr(world, key)
+            assert low <= value[0] <= value[1] <= high, key
+
+
+def test_means_are_of_few_frames_and_a_clear_world_is_quiet() -> None:
+    means, clear = load_world("means"), load_world("clear")
+    drawn = [draw_take(means, np.random.default_rng(seed)) for seed in range(60)]
+    assert {7, 13} <= {take.frames for take in drawn} <= set(range(7, 14))
+    assert max(draw_take(clear, np.random.default_rng(seed)).shot_hz for seed in range(60)) <= 3
 
 
 def test_a_world_of_ones_own(tmp_path: Path) -> None:
