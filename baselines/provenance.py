@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 from baselines.efnet.inference import Inference
+from baselines.efnet.shipped import shipped_of
 from baselines.plan import Plan
 from baselines.restorer import Restorer
 from baselines.unfinished import Making
@@ -34,6 +35,7 @@ def record_of(
         device=restorer.device,
         parameters=restorer.parameters,
         **weights_of(plan),
+        extra_data=any(shipped_of(path) for path in plan.checkpoints),
         inference=settings_of(restorer),
         commit=commit(),
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
