@@ -42,6 +42,7 @@ from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, open_split
 from challenge.events import Events, elapsed
 from challenge.images import write_png
+from challenge.metrics.psnr import psnr
 from challenge.representations import Representation, event_mask
 from challenge.sample import Sample, Window, part_of
 from challenge.simulation.sequences import (
@@ -263,7 +264,12 @@ def drawn(title: str, sample: Sample, restorer: Restorer, first: bool) -> list[P
     shown = {title: restorer(sample)}
     if first:
         shown = {"blurry": sample.blurry, "sharp": sample.sharp, **shown}
-    return [Panel(name, fit(crop.of(image))) for name, image in shown.items()]
+    sharp = sample.sharp
+    figures = {
+        name: "" if image is sharp else f"{psnr(image, sharp):.2f} dB"
+        for name, image in shown.items()
+    }
+    return [Panel(name, fit(crop.of(image)), figures[name]) for name, image in shown.items()]
 
 
 def edges(sample: Sample) -> np.ndarray:
