@@ -73,7 +73,9 @@ Place = Annotated[
 Kind = Annotated[str, typer.Option(help=f"with PATH, what a network gets: {', '.join(KINDS)}")]
 Normalise = Annotated[
     str | None,
-    typer.Option(help="with PATH: nonzero or magnitude; default: as usual for what is drawn"),
+    typer.Option(
+        help="with PATH: nonzero, magnitude or contrast; default: as usual for what is drawn"
+    ),
 ]
 Grids = Annotated[
     Path | None, typer.Option(help="with PATH: show the grids stored there, not raw events")

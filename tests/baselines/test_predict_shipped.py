@@ -15,7 +15,7 @@ from baselines.efnet import export, train
 from baselines.efnet.checkpoint import load_checkpoint
 from baselines.efnet.engines import open_exported
 from baselines.efnet.inference import Inference
-from baselines.efnet.shipped import load_shipped
+from baselines.efnet.shipped import DEFAULT, find_shipped, load_shipped
 from challenge.datasets import open_split
 from challenge.environment.memory import GIB
 from challenge.errors import ChallengeError, DataError
@@ -194,3 +194,17 @@ def test_frames_of_any_size_are_fitted_into_memory(untouched_highrev: Path, ship
     tiny = load_shipped(device="cpu", settings=Inference(memory=1000 / GIB), folder=shipped)
     with pytest.raises(ChallengeError, match="park_00000: EFNet of network.wf=4 needs about"):
         tiny(sample)
+
+
+def test_runs_of_what_comes_with_the_kit_are_marked_as_of_extra_data(
+    main: Main, untouched_highrev: Path, tmp_path: Path
+) -> None:
+    """The weights themselves: they saw pictures that no challenge hands out. The stand-ins did not
+    come with the kit.
+    """
+    data, folder = str(untouched_highrev), tmp_path / "submissions" / "HighREV" / "test"
+    assert main("--data", data, "--split", "test", "--weights", "other") == 0
+    real = str(find_shipped(DEFAULT).path)
+    assert main("--data", data, "--split", "test", "--checkpoint", real) == 0
+    assert not load_record(folder / "other").extra_data
+    assert load_record(folder / DEFAULT).extra_data
