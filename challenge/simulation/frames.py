@@ -30,12 +30,53 @@ DEPTH = 65_535
 
 
 @dataclass(frozen=True)
+class FixedPattern:
+    """What tells the pixels of a sensor apart, alike in all its frames.
+
+    gain: (H, W, 1) float32, by which light is multiplied, about 1 (photo response non-uniformity).
+    offset: (H, W, 1) float32, that is added to it, about 0 (dark signal non-uniformity).
+    """
+
+    gain: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def draw(
+        cls,
+        size: tuple[int, int],
+        prnu: float,
+        dsnu: float,
+        columns: float,
+        rng: np.random.Generator,
+    ) -> FixedPattern:
+        """Draw the pixels of a sensor.
+
+        Args:
+            size: (height, width) in pixels.
+            prnu, dsnu: standard deviations of gain and offset; a full pixel has 1.
+            columns: share of their variance that the pixels of a column have in common.
+        """
+
+        def deviations() -> np.ndarray:
+            own = rng.standard_normal((*size, 1), np.float32)
+            common = rng.standard_normal((1, size[1], 1), np.float32)
+            return np.float32((1 - columns) ** 0.5) * own + np.float32(columns**0.5) * common
+
+        return cls(1 + np.float32(prnu) * deviations(), np.float32(dsnu) * deviations())
+
+    def seen(self, light: np.ndarray) -> np.ndarray:
+        """Say what the pixels make of (H, W, 3) linear light; never less than nothing."""
+        return np.maximum(light * self.gain + self.offset, 0)
+
+
+@dataclass(frozen=True)
 class FrameSensor:
     """What makes a frame of light.
 
     electrons: of a full pixel, in light 1. read_noise: electrons, standard deviation. curve: from
     light to levels, "srgb", "gamma" (light ** (1 / gamma)) or "linear". mosaic: "grey" (one pixel
-    is behind all three channels), "colour" (a pixel for each) or a key of `BAYER`.
+    is behind all three channels), "colour" (a pixel for each) or a key of `BAYER`. pattern: None:
+    all pixels are alike.
     """
 
     electrons: float = FULL_WELL
@@ -43,6 +84,7 @@ class FrameSensor:
     curve: str = "srgb"
     gamma: float = 2.2
     mosaic: str = COLOUR
+    pattern: FixedPattern | None = None
 
     def levels(self, light: np.ndarray) -> np.ndarray:
         """Store linear light, clipped to [0, 1], as uint8 levels, rounded: any shape."""
@@ -68,11 +110,13 @@ class FrameSensor:
 
         Args:
             light: (H, W, 3) linear light, 0 or more; 1 fills a pixel. Not modified.
-            rng: draws the noise; without it there is none.
+            rng: draws the noise; without it there is none, but the fixed pattern.
 
         Returns:
             (H, W, 3) uint8 levels on the curve.
         """
+        if self.pattern is not None:
+            light = self.pattern.seen(light)
         seen = through_filters(light, self.mosaic) if self.mosaic in BAYER else light
         if rng is not None:
             shape = (*light.shape[:2], 1) if self.mosaic == GREY else seen.shape

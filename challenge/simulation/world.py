@@ -51,6 +51,9 @@ class World:
     of_levels: float
     electrons: list[float]
     read_noise: list[float]
+    prnu: list[float]
+    dsnu: list[float]
+    pattern_columns: list[float]
     curve: dict[str, float]
     gamma: list[float]
     bayer: float
@@ -87,6 +90,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "open": (0, 1),
     "electrons": (10, 1e6),
     "read_noise": (0, 1000),
+    "prnu": (0, 0.2),
+    "dsnu": (0, 0.2),
+    "pattern_columns": (0, 1),
     "gamma": (1, 4),
     "contrast": (0.05, 2),
     "on_to_off": (0.2, 5),
@@ -129,6 +135,9 @@ class Take:
     of_levels: bool
     electrons: float
     read_noise: float
+    prnu: float
+    dsnu: float
+    pattern_columns: float
     curve: str
     gamma: float
     mosaic: str
@@ -249,7 +258,18 @@ def draw_take(world: World, rng: np.random.Generator) -> Take:
 
 DRAWN_AS_THEY_ARE = (
     *("shake_hz", "object_radius", "view", "stops", "highlights", "open", "electrons"),
-    *("read_noise", "gamma", "contrast", "on_to_off", "mismatch", "dark_light", "refractory_us"),
+    *(
+        "read_noise",
+        "prnu",
+        "dsnu",
+        "pattern_columns",
+        "gamma",
+        "contrast",
+        "on_to_off",
+        "mismatch",
+        "dark_light",
+        "refractory_us",
+    ),
     *("leak_hz", "leak_spread", "shot_hz", "hot_share", "dead_share"),
 )
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from challenge.light import linear_to_srgb, srgb_to_linear
-from challenge.simulation.frames import BAYER, FrameSensor, demosaic, develop, through_filters
+from challenge.simulation.frames import (
+    BAYER,
+    FixedPattern,
+    FrameSensor,
+    demosaic,
+    develop,
+    through_filters,
+)
 
 
 def flat(*colour: float, height: int = 200, width: int = 200) -> np.ndarray:
@@ -90,3 +97,36 @@ def test_each_pixel_of_a_mosaic_sees_its_own_colour(pattern: str) -> None:
     for y, x in inner:
         own = "rgb".index(pattern[2 * (y % 2) + x % 2])
         assert colours[y, x, own] == pytest.approx(light[y, x, own], abs=1e-4)
+
+
+# Pixels that differ
+
+
+def test_pixels_differ_as_much_as_asked_and_alike_in_every_frame() -> None:
+    """At 0.25 of a full pixel a gain of 2 % is 1.28 of 255 levels, an offset of 1 % 2.55."""
+    for prnu, dsnu, levels in ((0.02, 0.0, 1.28), (0.0, 0.01, 2.55)):
+        pattern = FixedPattern.draw((200, 200), prnu, dsnu, 0.0, np.random.default_rng(0))
+        sensor = FrameSensor(1e9, 0.0, "linear", mosaic="grey", pattern=pattern)
+        first, second = (sensor.expose(flat(0.25, 0.25, 0.25), None) for _ in range(2))
+        rounding = 1 / 12
+        assert first.std() == pytest.approx((levels**2 + rounding) ** 0.5, rel=0.03)
+        assert first.mean() == pytest.approx(255 * 0.25, abs=0.1)
+        assert np.array_equal(first, second) and not np.ptp(first, axis=2).any()
+
+
+@pytest.mark.parametrize("columns", [0.0, 0.5, 1.0])
+def test_columns_share_so_much_of_the_pattern(columns: float) -> None:
+    pattern = FixedPattern.draw((300, 400), 0.02, 0.01, columns, np.random.default_rng(1))
+    for field, deviation in ((pattern.gain - 1, 0.02), (pattern.offset, 0.01)):
+        assert field.dtype == np.float32 and field.shape == (300, 400, 1)
+        assert field.std() == pytest.approx(deviation, rel=0.1)
+        common = field.mean(axis=0).var() - (1 - columns) * deviation**2 / 300
+        assert common == pytest.approx(columns * deviation**2, rel=0.25, abs=1e-7)
+
+
+def test_a_dark_pixel_sees_no_less_than_nothing_and_light_stays_as_it_was() -> None:
+    pattern = FixedPattern.draw((20, 30), 0.1, 0.2, 0.5, np.random.default_rng(2))
+    dark = flat(0.0, 0.0, 0.0, height=20, width=30)
+    sensor = FrameSensor(500.0, 2.0, pattern=pattern)
+    assert pattern.seen(dark).min() == 0 and not dark.any()
+    assert sensor.expose(dark, np.random.default_rng(0)).shape == (20, 30, 3)

@@ -34,6 +34,8 @@ SIZE = Size(seed=0, width=WIDTH, height=HEIGHT, frames=1)
 QUIET = {
     "electrons": 1e9,
     "read_noise": 0.0,
+    "prnu": 0.0,
+    "dsnu": 0.0,
     "shot_hz": 0.0,
     "leak_hz": 0.0,
     "hot_share": 0.0,
@@ -226,6 +228,19 @@ def test_every_motion_can_be_filmed(shot: Shot, take: Take, folder: Path, motion
     frame = one(shot, moving, folder)
     assert frame.blurry.shape == frame.sharp.shape == (HEIGHT, WIDTH, 3)
     assert (count(frame) > 0) == (motion != "still")
+
+
+def test_the_pattern_of_a_sensor_is_in_the_sharp_picture_too(
+    shot: Shot, take: Take, folder: Path
+) -> None:
+    """Of a still scene without noise both are the same, with the pattern and without."""
+    still = dataclasses.replace(take, motion="still", pattern_columns=0.3)
+    plain, harsh = (
+        one(shot, dataclasses.replace(still, prnu=prnu), folder) for prnu in (0.0, 0.05)
+    )
+    for frame in (plain, harsh):
+        assert np.abs(frame.blurry.astype(int) - frame.sharp).max() <= 1
+    assert np.abs(harsh.sharp.astype(int) - plain.sharp).mean() > 1
 
 
 def test_what_a_sequence_has_depends_on_its_number_and_the_seed_alone(shot: Shot) -> None:
