@@ -60,7 +60,8 @@ class FixedPattern:
         def deviations() -> np.ndarray:
             own = rng.standard_normal((*size, 1), np.float32)
             common = rng.standard_normal((1, size[1], 1), np.float32)
-            return np.float32((1 - columns) ** 0.5) * own + np.float32(columns**0.5) * common
+            mixed = np.float32((1 - columns) ** 0.5) * own + np.float32(columns**0.5) * common
+            return np.asarray(mixed)
 
         return cls(1 + np.float32(prnu) * deviations(), np.float32(dsnu) * deviations())
 
