@@ -67,7 +67,7 @@ class FixedPattern:
 
     def seen(self, light: np.ndarray) -> np.ndarray:
         """Say what the pixels make of (H, W, 3) linear light; never less than nothing."""
-        return np.maximum(light * self.gain + self.offset, 0)
+        return np.asarray(np.maximum(light * self.gain + self.offset, 0))
 
 
 @dataclass(frozen=True)

@@ -258,18 +258,8 @@ def draw_take(world: World, rng: np.random.Generator) -> Take:
 
 DRAWN_AS_THEY_ARE = (
     *("shake_hz", "object_radius", "view", "stops", "highlights", "open", "electrons"),
-    *(
-        "read_noise",
-        "prnu",
-        "dsnu",
-        "pattern_columns",
-        "gamma",
-        "contrast",
-        "on_to_off",
-        "mismatch",
-        "dark_light",
-        "refractory_us",
-    ),
+    *("read_noise", "prnu", "dsnu", "pattern_columns", "gamma", "contrast", "on_to_off"),
+    *("mismatch", "dark_light", "refractory_us"),
     *("leak_hz", "leak_spread", "shot_hz", "hot_share", "dead_share"),
 )
 
