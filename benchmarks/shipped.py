@@ -40,6 +40,7 @@ from baselines.restorer import Restorer, load_restorer
 from benchmarks.recipe_scores import open_sets, tenengrad
 from challenge import REPOSITORY, cli
 from challenge.datasets import Dataset, open_split
+from challenge.datasets.doctor.glance import spread
 from challenge.events import Events, elapsed
 from challenge.images import write_png
 from challenge.metrics.psnr import psnr
@@ -74,8 +75,7 @@ class Frames:
     stored_kind = None
 
     def __init__(self, dataset: Dataset, most: int, harm: Harm | None = None) -> None:
-        places = np.linspace(0, len(dataset) - 1, min(most, len(dataset))).round().astype(int)
-        self.dataset, self.places, self.harm = dataset, places.tolist(), harm
+        self.dataset, self.places, self.harm = dataset, spread(range(len(dataset)), most), harm
         self.frames = [dataset.frames[place] for place in self.places]
         self.has_sharp = dataset.has_sharp
 
